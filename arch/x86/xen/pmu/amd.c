@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * AMD 10h to 1Ah and Hygon: APM vol. 2, "Performance Monitoring Counters".
+ * Four counters in the K7 MSRs; from family 15h on six in MSRs of their own,
+ * the first four of which the K7 MSRs mirror.
+ */
+#include <linux/kernel.h>
+
+#include <asm/msr-index.h>
+#include <asm/perf_event.h>
+
+#include "pmu.h"
+
+#define AMD_COUNTER_WIDTH	48
+
+/* Bits that Xen wants as it found them at boot: 63:42, 39:36, 21 and 19. */
+#define AMD_CONTROL_RESERVED	(GENMASK_ULL(63, 42) | GENMASK_ULL(39, 36) | \
+				 BIT_ULL(21) | BIT_ULL(19))
+
+static const struct xen_pmu_row amd_rows[] = {
+	{ MSR_K7_EVNTSEL0, 0, XEN_PMU_CONTROL, XEN_PMU_LEGACY,
+	  XEN_PMU_TYPE_CONTROL },
+	{ MSR_K7_PERFCTR0, 0, XEN_PMU_COUNTER, XEN_PMU_LEGACY,
+	  XEN_PMU_TYPE_COUNTER },
+	{ MSR_F15H_PERF_CTL, 1, XEN_PMU_CONTROL, XEN_PMU_EXTENDED,
+	  XEN_PMU_TYPE_CONTROL },
+	{ MSR_F15H_PERF_CTR, 1, XEN_PMU_COUNTER, XEN_PMU_EXTENDED,
+	  XEN_PMU_TYPE_COUNTER },
+};
+
+static int amd_layout(struct xen_pmu_layout *layout,
+		      const struct xen_pmu_data *page,
+		      const struct xen_pmu_cpuid *cpuid)
+{
+	const size_t start = offsetof(struct xen_pmu_data, pmu.c.amd);
+	u32 counters = READ_ONCE(page->pmu.c.amd.counters);
+	u32 ctrls = READ_ONCE(page->pmu.c.amd.ctrls);
+	u32 n;
+
+	if (!counters && !ctrls)
+		return -ENODEV;
+	if (counters < sizeof(struct xen_pmu_amd_ctxt) || ctrls <= counters)
+		return -ERANGE;
+
+	n = (ctrls - counters) / sizeof(u64);
+	if (n > U8_MAX || !xen_pmu_in_page(counters, n, sizeof(u64)) ||
+	    !xen_pmu_in_page(ctrls, n, sizeof(u64)))
+		return -ERANGE;
+
+	*layout = (struct xen_pmu_layout) {
+		.nr_general	= n,
+		.stride		= sizeof(u64),
+		.counters	= start + counters,
+		.controls	= start + ctrls,
+	};
+	return 0;
+}
+
+static void amd_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
+{
+	unsigned int i;
+
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++) {
+		pmu->rule[XEN_PMU_COUNTER + i].width =
+			GENMASK_ULL(AMD_COUNTER_WIDTH - 1, 0);
+		pmu->rule[XEN_PMU_CONTROL + i] = (struct xen_pmu_rule) {
+			.width		= ~0ULL,
+			.fixed_mask	= AMD_CONTROL_RESERVED,
+		};
+	}
+}
+
+static u64 amd_enabled(const struct xen_pmu *pmu, const u64 *shadow)
+{
+	u64 mask = 0;
+	unsigned int i;
+
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++)
+		if (shadow[XEN_PMU_CONTROL + i] & ARCH_PERFMON_EVENTSEL_ENABLE)
+			mask |= BIT_ULL(i);
+
+	return mask;
+}
+
+static int amd_pmc(const struct xen_pmu *pmu, u32 counter)
+{
+	if (counter >= XEN_PMU_MAX_GENERAL ||
+	    !pmu->msr[XEN_PMU_COUNTER + counter])
+		return -1;
+
+	return XEN_PMU_COUNTER + counter;
+}
+
+const struct xen_pmu_vendor xen_pmu_amd = {
+	.name			= "AMD",
+	.msr_base		= MSR_K7_EVNTSEL0,
+	.rows			= amd_rows,
+	.nr_rows		= ARRAY_SIZE(amd_rows),
+	.stops_on_disable	= true,
+	.layout			= amd_layout,
+	.rules			= amd_rules,
+	.enabled		= amd_enabled,
+	.pmc			= amd_pmc,
+};

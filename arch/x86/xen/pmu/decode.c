@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a vendor's table and the layout of the page to what the access path
+ * needs: one load from MSR to register, one from register to rule and slot.
+ */
+#include <linux/cache.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include <xen/page.h>
+
+#include "pmu.h"
+
+/**
+ * xen_pmu_in_page() - check a bank against the end of the shared page
+ * @offset: its start, counted from the page's register context
+ * @count: number of elements
+ * @size: bytes in each
+ *
+ * Return: whether an aligned bank lies inside the page.
+ */
+bool xen_pmu_in_page(u32 offset, unsigned int count, unsigned int size)
+{
+	u64 end = offsetof(struct xen_pmu_data, pmu.c) + (u64)offset +
+		  (u64)count * size;
+
+	return IS_ALIGNED(offset, sizeof(u64)) && end <= XEN_PAGE_SIZE;
+}
+
+static unsigned int row_count(const struct xen_pmu_layout *layout, u8 count)
+{
+	switch (count) {
+	case XEN_PMU_ONE:
+		return 1;
+	case XEN_PMU_GENERAL:
+		return min_t(u8, layout->nr_general, XEN_PMU_MAX_GENERAL);
+	case XEN_PMU_FIXED_FUNCTION:
+		return min_t(u8, layout->nr_fixed, XEN_PMU_MAX_FIXED);
+	case XEN_PMU_LEGACY:
+		return min_t(u8, layout->nr_general, 4);
+	case XEN_PMU_EXTENDED:
+		return layout->nr_general > 4 ? min_t(u8, layout->nr_general, 6)
+					      : 0;
+	default:
+		return 0;
+	}
+}
+
+static u16 row_slot(const struct xen_pmu_layout *layout,
+		    const struct xen_pmu_row *row, unsigned int i)
+{
+	switch (row->reg) {
+	case XEN_PMU_COUNTER:
+		return layout->counters + i * layout->stride;
+	case XEN_PMU_CONTROL:
+		return layout->controls + i * layout->stride;
+	case XEN_PMU_FIXED:
+		return layout->fixed + i * sizeof(u64);
+	default:
+		return row->slot;
+	}
+}
+
+static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
+{
+	unsigned int n = row_count(&pmu->layout, row->count), i;
+
+	for (i = 0; i < n; i++) {
+		unsigned int reg = row->reg + i;
+		u32 msr = row->msr + (i << row->shift);
+
+		pmu->map[msr - pmu->vendor->msr_base] =
+			(reg + 1) | (row->sign_extend ? XEN_PMU_SIGN_EXTEND : 0);
+		pmu->slot[reg] = row_slot(&pmu->layout, row, i);
+		pmu->type[reg] = row->type;
+		pmu->msr[reg] = msr;
+	}
+}
+
+/**
+ * xen_pmu_describe() - lay out the tables of a PMU
+ * @pmu: where they go
+ * @vendor: the vendor
+ * @layout: what its @layout found in the page
+ * @cpuid: what CPUID says
+ *
+ * Where rows overlap the later one gives the MSR to reach the register by.
+ */
+void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
+		      const struct xen_pmu_layout *layout,
+		      const struct xen_pmu_cpuid *cpuid)
+{
+	unsigned int i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) >= XEN_PMU_SIGN_EXTEND);
+	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) > BITS_PER_TYPE(u64));
+
+	memset(pmu, 0, sizeof(*pmu));
+	pmu->vendor = vendor;
+	pmu->layout = *layout;
+	for (i = 0; i < vendor->nr_rows; i++)
+		describe_row(pmu, &vendor->rows[i]);
+	vendor->rules(pmu, cpuid);
+}
+
+/**
+ * xen_pmu_decode() - find the register behind an MSR
+ * @pmu: the PMU
+ * @msr: MSR number
+ *
+ * Return: register number plus 1 and XEN_PMU_SIGN_EXTEND, or 0 for an MSR that
+ * is not the PMU's.
+ */
+u8 xen_pmu_decode(const struct xen_pmu *pmu, u32 msr)
+{
+	u32 i = msr - pmu->vendor->msr_base;
+
+	return i < XEN_PMU_MSR_SPAN ? pmu->map[i] : 0;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Intel architectural perfmon version 2 to 5: SDM vol. 3B, "Architectural
+ * Performance Monitoring". Xen shows version 3 at most.
+ */
+#include <linux/kernel.h>
+
+#include <asm/msr-index.h>
+#include <asm/perf_event.h>
+
+#include "pmu.h"
+
+/* Bits 63:32, AnyThread and pin control: Xen refuses them. */
+#define INTEL_CONTROL_RESERVED	(GENMASK_ULL(63, 32) | \
+				 ARCH_PERFMON_EVENTSEL_ANY | \
+				 ARCH_PERFMON_EVENTSEL_PIN_CONTROL)
+
+/* In each counter's nibble of IA32_FIXED_CTR_CTRL. */
+#define INTEL_FIXED_ENABLE	(INTEL_FIXED_0_KERNEL | INTEL_FIXED_0_USER)
+#define INTEL_FIXED_BITS	4
+
+/* The bit of the first fixed counter in the global registers. */
+#define INTEL_GLOBAL_FIXED	INTEL_PMC_IDX_FIXED
+
+#define INTEL_PMC_FIXED		BIT(30)
+
+#define INTEL_SLOT(field)	offsetof(struct xen_pmu_data, pmu.c.intel.field)
+
+static const struct xen_pmu_row intel_rows[] = {
+	{ MSR_IA32_PMC0, 0, XEN_PMU_COUNTER, XEN_PMU_GENERAL,
+	  XEN_PMU_TYPE_COUNTER },
+	/* Behind its alias: Xen does not emulate IA32_PMCx for PV guests. */
+	{ MSR_IA32_PERFCTR0, 0, XEN_PMU_COUNTER, XEN_PMU_GENERAL,
+	  XEN_PMU_TYPE_COUNTER, 0, true },
+	{ MSR_P6_EVNTSEL0, 0, XEN_PMU_CONTROL, XEN_PMU_GENERAL,
+	  XEN_PMU_TYPE_CONTROL },
+	{ MSR_CORE_PERF_FIXED_CTR0, 0, XEN_PMU_FIXED, XEN_PMU_FIXED_FUNCTION,
+	  XEN_PMU_TYPE_COUNTER },
+	{ MSR_CORE_PERF_FIXED_CTR_CTRL, 0, XEN_PMU_FIXED_CTRL, XEN_PMU_ONE,
+	  XEN_PMU_TYPE_CONTROL, INTEL_SLOT(fixed_ctrl) },
+	{ MSR_CORE_PERF_GLOBAL_CTRL, 0, XEN_PMU_GLOBAL_CTRL, XEN_PMU_ONE,
+	  XEN_PMU_TYPE_CONTROL, INTEL_SLOT(global_ctrl) },
+	{ MSR_CORE_PERF_GLOBAL_STATUS, 0, XEN_PMU_GLOBAL_STATUS, XEN_PMU_ONE,
+	  XEN_PMU_TYPE_STATUS, INTEL_SLOT(global_status) },
+	{ MSR_CORE_PERF_GLOBAL_OVF_CTRL, 0, XEN_PMU_GLOBAL_OVF_CTRL,
+	  XEN_PMU_ONE, XEN_PMU_TYPE_ACK, INTEL_SLOT(global_ovf_ctrl) },
+	{ MSR_IA32_DS_AREA, 0, XEN_PMU_DS_AREA, XEN_PMU_ONE,
+	  XEN_PMU_TYPE_FOREIGN, INTEL_SLOT(ds_area) },
+	{ MSR_IA32_PEBS_ENABLE, 0, XEN_PMU_PEBS_ENABLE, XEN_PMU_ONE,
+	  XEN_PMU_TYPE_FOREIGN, INTEL_SLOT(pebs_enable) },
+	{ MSR_IA32_DEBUGCTLMSR, 0, XEN_PMU_DEBUGCTL, XEN_PMU_ONE,
+	  XEN_PMU_TYPE_FOREIGN, INTEL_SLOT(debugctl) },
+};
+
+static int intel_layout(struct xen_pmu_layout *layout,
+			const struct xen_pmu_data *page,
+			const struct xen_pmu_cpuid *cpuid)
+{
+	const size_t start = offsetof(struct xen_pmu_data, pmu.c.intel);
+	u32 fixed = READ_ONCE(page->pmu.c.intel.fixed_counters);
+	u32 arch = READ_ONCE(page->pmu.c.intel.arch_counters);
+	u32 nr_fixed;
+
+	if (!fixed && !arch)
+		return -ENODEV;
+	if (fixed < sizeof(struct xen_pmu_intel_ctxt) || arch < fixed ||
+	    !cpuid->nr_general)
+		return -ERANGE;
+
+	/* No more than the global registers have bits for. */
+	nr_fixed = (arch - fixed) / sizeof(u64);
+	if (nr_fixed > 16 || cpuid->nr_general > 32 ||
+	    !xen_pmu_in_page(fixed, nr_fixed, sizeof(u64)) ||
+	    !xen_pmu_in_page(arch, cpuid->nr_general,
+			     sizeof(struct xen_pmu_cntr_pair)))
+		return -ERANGE;
+
+	arch += start;
+	*layout = (struct xen_pmu_layout) {
+		.nr_general	= cpuid->nr_general,
+		.nr_fixed	= nr_fixed,
+		.stride		= sizeof(struct xen_pmu_cntr_pair),
+		.counters	= arch +
+				  offsetof(struct xen_pmu_cntr_pair, counter),
+		.controls	= arch +
+				  offsetof(struct xen_pmu_cntr_pair, control),
+		.fixed		= start + fixed,
+	};
+	return 0;
+}
+
+static u64 low_bits(unsigned int n)
+{
+	return n ? GENMASK_ULL(n - 1, 0) : 0;
+}
+
+static u64 intel_fixed_ctrl_reserved(unsigned int nr_fixed)
+{
+	u64 reserved = ~low_bits(nr_fixed * INTEL_FIXED_BITS);
+	unsigned int i;
+
+	for (i = 0; i < nr_fixed; i++)
+		reserved |= INTEL_FIXED_0_ANYTHREAD << (i * INTEL_FIXED_BITS);
+
+	return reserved;
+}
+
+static void intel_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
+{
+	const struct xen_pmu_layout *layout = &pmu->layout;
+	u64 counters = low_bits(layout->nr_general) |
+		       low_bits(layout->nr_fixed) << INTEL_GLOBAL_FIXED;
+	u64 general = low_bits(cpuid->width_general);
+	/* CondChgd and OvfBuf; TraceToPAPMI from version 3 on. */
+	u64 ack = counters | BIT_ULL(63) | BIT_ULL(62) |
+		  (cpuid->version > 2 ? BIT_ULL(61) : 0);
+	unsigned int i;
+
+	for (i = 0; i < XEN_PMU_NR_REGS; i++)
+		pmu->rule[i].width = ~0ULL;
+
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++) {
+		pmu->rule[XEN_PMU_COUNTER + i].width = general;
+		pmu->rule[XEN_PMU_COUNTER + i].fixed_mask = ~general;
+		pmu->rule[XEN_PMU_CONTROL + i].fixed_mask =
+			INTEL_CONTROL_RESERVED;
+	}
+	for (i = 0; i < XEN_PMU_MAX_FIXED; i++) {
+		pmu->rule[XEN_PMU_FIXED + i].width =
+			low_bits(cpuid->width_fixed);
+		pmu->rule[XEN_PMU_FIXED + i].fixed_mask =
+			~low_bits(cpuid->width_fixed);
+	}
+
+	pmu->rule[XEN_PMU_FIXED_CTRL].fixed_mask =
+		intel_fixed_ctrl_reserved(layout->nr_fixed);
+	pmu->rule[XEN_PMU_GLOBAL_CTRL].fixed_mask = ~counters;
+	pmu->rule[XEN_PMU_GLOBAL_STATUS].width = ack;
+	pmu->rule[XEN_PMU_GLOBAL_STATUS].fixed_mask = ~0ULL;
+	pmu->rule[XEN_PMU_GLOBAL_OVF_CTRL].fixed_mask = ~ack;
+	/* Neither PEBS nor a debug store that a PV guest could point at. */
+	pmu->rule[XEN_PMU_DS_AREA].fixed_mask = ~0ULL;
+	pmu->rule[XEN_PMU_PEBS_ENABLE].fixed_mask = ~0ULL;
+}
+
+static u64 intel_enabled(const struct xen_pmu *pmu, const u64 *shadow)
+{
+	u64 mask = 0, fixed = shadow[XEN_PMU_FIXED_CTRL];
+	unsigned int i;
+
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++)
+		if (shadow[XEN_PMU_CONTROL + i] & ARCH_PERFMON_EVENTSEL_ENABLE)
+			mask |= BIT_ULL(i);
+	for (i = 0; i < pmu->layout.nr_fixed; i++)
+		if (fixed >> (i * INTEL_FIXED_BITS) & INTEL_FIXED_ENABLE)
+			mask |= BIT_ULL(INTEL_GLOBAL_FIXED + i);
+
+	return mask & shadow[XEN_PMU_GLOBAL_CTRL];
+}
+
+static int intel_pmc(const struct xen_pmu *pmu, u32 counter)
+{
+	unsigned int reg = XEN_PMU_COUNTER, max = XEN_PMU_MAX_GENERAL;
+
+	if (counter & INTEL_PMC_FIXED) {
+		counter &= ~INTEL_PMC_FIXED;
+		reg = XEN_PMU_FIXED;
+		max = XEN_PMU_MAX_FIXED;
+	}
+	if (counter >= max || !pmu->msr[reg + counter])
+		return -1;
+
+	return reg + counter;
+}
+
+const struct xen_pmu_vendor xen_pmu_intel = {
+	.name		= "Intel",
+	.msr_base	= MSR_IA32_PERFCTR0,
+	.rows		= intel_rows,
+	.nr_rows	= ARRAY_SIZE(intel_rows),
+	.layout		= intel_layout,
+	.rules		= intel_rules,
+	.enabled	= intel_enabled,
+	.pmc		= intel_pmc,
+};

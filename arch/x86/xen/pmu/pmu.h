@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Xen's paravirtual PMU as a register file: what the rooms of this folder
+ * share. An access comes in through gate.c, decode.c finds its register in the
+ * vendor's table, regs.c knows where the value lives, seam.c reaches Xen.
+ */
+#ifndef _ARCH_X86_XEN_PMU_H
+#define _ARCH_X86_XEN_PMU_H
+
+#include <linux/bits.h>
+#include <linux/interrupt.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+#include <xen/interface/xen.h>
+#include <xen/interface/xenpmu.h>
+
+/*
+ * Xen's emulation reaches MSRs of eight general-purpose and three fixed
+ * counters for a PV guest (xen/arch/x86/pv/emul-priv-op.c); AMD has six.
+ */
+#define XEN_PMU_MAX_GENERAL	8
+#define XEN_PMU_MAX_FIXED	3
+
+/* A register's number: its place in the shadow and in every table. */
+enum {
+	XEN_PMU_COUNTER		= 0,
+	XEN_PMU_CONTROL		= XEN_PMU_COUNTER + XEN_PMU_MAX_GENERAL,
+	XEN_PMU_FIXED		= XEN_PMU_CONTROL + XEN_PMU_MAX_GENERAL,
+	XEN_PMU_FIXED_CTRL	= XEN_PMU_FIXED + XEN_PMU_MAX_FIXED,
+	XEN_PMU_GLOBAL_CTRL,
+	XEN_PMU_GLOBAL_STATUS,
+	XEN_PMU_GLOBAL_OVF_CTRL,
+	XEN_PMU_DS_AREA,
+	XEN_PMU_PEBS_ENABLE,
+	XEN_PMU_DEBUGCTL,
+	XEN_PMU_NR_REGS,
+};
+
+/* How many registers a row of a vendor's table stands for. */
+enum xen_pmu_count {
+	XEN_PMU_ONE,
+	XEN_PMU_GENERAL,	/* one for each general-purpose counter */
+	XEN_PMU_FIXED_FUNCTION,	/* one for each fixed counter */
+	XEN_PMU_LEGACY,		/* AMD: K7 MSRs, at most four */
+	XEN_PMU_EXTENDED,	/* AMD: F15h MSRs, where there are more */
+	XEN_PMU_NR_COUNTS,
+};
+
+/* What a register does when it is accessed. */
+enum xen_pmu_type {
+	XEN_PMU_TYPE_COUNTER,	/* changes by itself */
+	XEN_PMU_TYPE_CONTROL,	/* holds what was written */
+	XEN_PMU_TYPE_STATUS,	/* read-only, set by hardware */
+	XEN_PMU_TYPE_ACK,	/* write 1 to clear in the status; reads 0 */
+	XEN_PMU_TYPE_FOREIGN,	/* lives in the page only while Xen owns it */
+};
+
+/**
+ * struct xen_pmu_row - a run of MSRs with the same rules
+ * @msr: first MSR
+ * @shift: log2 of the distance to the next one
+ * @reg: register behind the first MSR
+ * @count: how many there are, &enum xen_pmu_count
+ * @type: what an access does, &enum xen_pmu_type
+ * @slot: where a single register is in the shared page, from the page's start;
+ *	banks are where the layout says
+ * @sign_extend: a write carries 32 bits, the rest is their sign (SDM vol. 3B,
+ *	"Full-Width Writes to Performance Counter Registers")
+ */
+struct xen_pmu_row {
+	u32 msr;
+	u8 shift;
+	u8 reg;
+	u8 count;
+	u8 type;
+	u16 slot;
+	bool sign_extend;
+};
+
+/* MSRs from a vendor's first to its last; Intel: 0C1h to 600h. */
+#define XEN_PMU_MSR_SPAN	0x540
+
+/**
+ * struct xen_pmu_rule - what may be written to a register
+ * @width: bits the register has; others are dropped
+ * @fixed_mask: bits that software may not choose; setting one raises #GP
+ * @fixed_bits: what @fixed_mask always reads as
+ */
+struct xen_pmu_rule {
+	u64 width;
+	u64 fixed_mask;
+	u64 fixed_bits;
+};
+
+/**
+ * struct xen_pmu_cpuid - CPUID leaf 0Ah, as far as it matters here
+ * @version: architectural perfmon version
+ * @nr_general: number of general-purpose counters
+ * @width_general: their width in bits
+ * @width_fixed: the fixed counters' width in bits
+ */
+struct xen_pmu_cpuid {
+	u8 version;
+	u8 nr_general;
+	u8 width_general;
+	u8 width_fixed;
+};
+
+/**
+ * struct xen_pmu_layout - where Xen put the banks in the shared page
+ * @nr_general: number of general-purpose counters
+ * @nr_fixed: number of fixed counters
+ * @stride: distance from one general-purpose counter to the next, in bytes
+ * @counters: first general-purpose counter, from the page's start
+ * @controls: first event select, likewise
+ * @fixed: first fixed counter, likewise
+ */
+struct xen_pmu_layout {
+	u16 nr_general;
+	u16 nr_fixed;
+	u16 stride;
+	u16 counters;
+	u16 controls;
+	u16 fixed;
+};
+
+/**
+ * struct xen_pmu - the PMU that Xen offers, the same for all vCPUs
+ * @vendor: the vendor's table; NULL until the first vCPU is up
+ * @layout: of every vCPU's page
+ * @slot: a register's offset in the shared page; 0 if it has none
+ * @msr: the MSR to reach a register by; 0 if the register does not exist
+ * @type: a register's &enum xen_pmu_type
+ * @rule: what may be written to a register
+ * @map: by MSR less @vendor->msr_base: register plus 1, or 0; and
+ *	XEN_PMU_SIGN_EXTEND
+ *
+ * Written before the static key is on; constant afterwards.
+ */
+struct xen_pmu {
+	const struct xen_pmu_vendor *vendor;
+	struct xen_pmu_layout layout;
+	u16 slot[XEN_PMU_NR_REGS];
+	u32 msr[XEN_PMU_NR_REGS];
+	u8 type[XEN_PMU_NR_REGS];
+	struct xen_pmu_rule rule[XEN_PMU_NR_REGS];
+	u8 map[XEN_PMU_MSR_SPAN];
+};
+
+/* A write through this MSR carries 32 bits and their sign. */
+#define XEN_PMU_SIGN_EXTEND	BIT(7)
+
+/**
+ * struct xen_pmu_vendor - all that differs between vendors
+ * @name: for messages
+ * @msr_base: lowest MSR of @rows
+ * @rows: the registers
+ * @nr_rows: their number
+ * @stops_on_disable: Xen takes the vPMU for stopped as soon as any counter is
+ *	disabled, and neither saves nor loads it until one is enabled
+ * @layout: read and check the offsets in a page that Xen initialised; -ENODEV
+ *	if Xen wrote none, -ERANGE if they do not fit
+ * @rules: fill in @rule of the registers that exist
+ * @enabled: mask of the counters that count, from a shadow of the registers;
+ *	bits as in IA32_PERF_GLOBAL_CTRL
+ * @pmc: RDPMC index to register, or -1
+ */
+struct xen_pmu_vendor {
+	const char *name;
+	u32 msr_base;
+	const struct xen_pmu_row *rows;
+	u8 nr_rows;
+	bool stops_on_disable;
+	int (*layout)(struct xen_pmu_layout *layout,
+		      const struct xen_pmu_data *page,
+		      const struct xen_pmu_cpuid *cpuid);
+	void (*rules)(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid);
+	u64 (*enabled)(const struct xen_pmu *pmu, const u64 *shadow);
+	int (*pmc)(const struct xen_pmu *pmu, u32 counter);
+};
+
+extern const struct xen_pmu_vendor xen_pmu_amd;
+extern const struct xen_pmu_vendor xen_pmu_intel;
+
+/**
+ * struct xen_pmu_sample - what Xen says about an overflow, read once
+ * @ip: instruction pointer of what was interrupted
+ * @sp: its stack pointer
+ * @flags: its flags
+ * @cs: its code segment
+ * @ss: its stack segment
+ * @domain: whose it is: DOMID_SELF, DOMID_XEN or another domain's number
+ * @vcpu: the vCPU that was interrupted
+ * @pcpu: the physical CPU, in dom0; elsewhere the vCPU
+ * @user: it was user code; never so for Xen itself
+ */
+struct xen_pmu_sample {
+	u64 ip;
+	u64 sp;
+	u64 flags;
+	u16 cs;
+	u16 ss;
+	domid_t domain;
+	u32 vcpu;
+	u32 pcpu;
+	bool user;
+};
+
+/* Where the registers of a vCPU live; see regs.c. */
+enum xen_pmu_home {
+	XEN_PMU_HOME_NONE,
+	XEN_PMU_HOME_XEN,	/* in hardware, or in the page until a flush */
+	XEN_PMU_HOME_SAVED,	/* in the shadow only */
+};
+
+/**
+ * struct xen_pmu_stats - what happened on a vCPU
+ * @interrupts: VIRQs that found a sample
+ * @spurious: VIRQs that did not
+ * @reads: trapped reads
+ * @writes: trapped writes
+ * @flushes: XENPMU_flush
+ * @repaired: flushes that Xen refused and took after repair
+ * @lost: flushes that Xen refused for good
+ * @lvtpc: XENPMU_lvtpc_set
+ */
+struct xen_pmu_stats {
+	u64 interrupts;
+	u64 spurious;
+	u64 reads;
+	u64 writes;
+	u64 flushes;
+	u64 repaired;
+	u64 lost;
+	u64 lvtpc;
+};
+
+/**
+ * struct xen_pmu_vcpu - the PMU of one vCPU
+ * @pmu: what Xen offers
+ * @page: the page shared with Xen; NULL when there is none
+ * @home: where the registers live
+ * @sample: the sample being handled; NULL outside the interrupt handler
+ * @running: Xen loads what a flush brings; see regs.c
+ * @lvtpc: last LVTPC written
+ * @dirty: registers written in the page since the interrupt
+ * @shadow: last known values; for everything but counters the only truth
+ * @cpu: Linux' number of the CPU
+ * @id: Xen's number of the vCPU
+ * @irq: Linux' number for VIRQ_XENPMU, or -1
+ * @name: the interrupt's name
+ * @stats: counts, for debugging
+ *
+ * Touched by its own CPU with interrupts off, or while that CPU is down.
+ */
+struct xen_pmu_vcpu {
+	const struct xen_pmu *pmu;
+	struct xen_pmu_data *page;
+	enum xen_pmu_home home;
+	const struct xen_pmu_sample *sample;
+	bool running;
+	u32 lvtpc;
+	u64 dirty;
+	u64 shadow[XEN_PMU_NR_REGS];
+	unsigned int cpu;
+	u32 id;
+	int irq;
+	char name[16];
+	struct xen_pmu_stats stats;
+};
+
+DECLARE_PER_CPU(struct xen_pmu_vcpu, xen_pmu_vcpu);
+
+/* seam.c */
+int xen_pmu_op(unsigned int op, struct xen_pmu_params *params);
+int xen_pmu_rdmsr(u32 msr, u64 *val);
+int xen_pmu_wrmsr(u32 msr, u64 val);
+u64 xen_pmu_frame(struct xen_pmu_data *page);
+int xen_pmu_bind_irq(unsigned int cpu, const char *name);
+void xen_pmu_unbind_irq(int irq);
+
+/* decode.c */
+bool xen_pmu_in_page(u32 offset, unsigned int count, unsigned int size);
+void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
+		      const struct xen_pmu_layout *layout,
+		      const struct xen_pmu_cpuid *cpuid);
+u8 xen_pmu_decode(const struct xen_pmu *pmu, u32 msr);
+
+/* regs.c */
+int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
+		      u64 *val);
+int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
+		       u64 val);
+void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
+bool xen_pmu_regs_cached(const struct xen_pmu_vcpu *v);
+int xen_pmu_regs_flush(struct xen_pmu_vcpu *v);
+void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page);
+struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v);
+struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v);
+
+/* gate.c */
+bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val, int *err);
+bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u64 val, int *err);
+u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter);
+
+/* sample.c */
+void xen_pmu_sample_read(const struct xen_pmu_data *page,
+			 struct xen_pmu_sample *sample);
+void xen_pmu_sample_regs(const struct xen_pmu_sample *sample,
+			 struct pt_regs *interrupted, struct pt_regs *regs);
+unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample);
+void xen_pmu_sample_init(void);
+
+/* interrupt.c */
+irqreturn_t xen_pmu_interrupt(int irq, void *dev_id);
+irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
+				   int (*handle)(struct pt_regs *regs));
+
+/* lifecycle.c */
+int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
+		    const struct xen_pmu_cpuid *cpuid, struct xen_pmu_vcpu *v);
+void xen_pmu_vcpu_down(struct xen_pmu_vcpu *v);
+void xen_pmu_vcpu_suspend(struct xen_pmu_vcpu *v);
+
+#endif /* _ARCH_X86_XEN_PMU_H */

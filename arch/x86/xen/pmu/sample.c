@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the sample in the shared page to what perf understands: pt_regs, and
+ * for samples of other domains the state of a guest.
+ */
+#include <linux/perf_event.h>
+#include <linux/ptrace.h>
+#include <linux/string.h>
+
+#include <asm/segment.h>
+
+#include "pmu.h"
+
+/**
+ * xen_pmu_sample_read() - take the sample out of the page
+ * @page: the page
+ * @sample: where it goes
+ *
+ * In dom0, PMU_SAMPLE_USER of a sample in Xen tells the mode of the vCPU that
+ * Xen worked for, not of the code that was interrupted.
+ */
+void xen_pmu_sample_read(const struct xen_pmu_data *page,
+			 struct xen_pmu_sample *sample)
+{
+	const struct xen_pmu_regs *regs = &page->pmu.r.regs;
+	u64 flags = READ_ONCE(page->pmu.pmu_flags);
+
+	sample->ip = READ_ONCE(regs->ip);
+	sample->sp = READ_ONCE(regs->sp);
+	sample->flags = READ_ONCE(regs->flags);
+	sample->cs = READ_ONCE(regs->cs);
+	sample->ss = READ_ONCE(regs->ss);
+	sample->domain = READ_ONCE(page->domain_id);
+	sample->vcpu = READ_ONCE(page->vcpu_id);
+	sample->pcpu = READ_ONCE(page->pcpu_id);
+
+	if (sample->domain == DOMID_XEN)
+		sample->user = false;
+	else if (flags & PMU_SAMPLE_PV)
+		sample->user = flags & PMU_SAMPLE_USER;
+	else
+		sample->user = READ_ONCE(regs->cpl) & 3;
+}
+
+static bool belongs_to(const struct xen_pmu_sample *sample,
+		       struct pt_regs *regs)
+{
+	return sample->domain == DOMID_SELF && sample->ip == regs->ip &&
+	       sample->sp == regs->sp && sample->user == user_mode(regs);
+}
+
+/**
+ * xen_pmu_sample_regs() - make pt_regs of a sample
+ * @sample: the sample
+ * @interrupted: what the interrupt handler's entry code saved
+ * @regs: where they go
+ *
+ * The page has no general registers. If the interrupt came at once, those that
+ * the guest saved are the sample's.
+ */
+void xen_pmu_sample_regs(const struct xen_pmu_sample *sample,
+			 struct pt_regs *interrupted, struct pt_regs *regs)
+{
+	if (interrupted && belongs_to(sample, interrupted)) {
+		*regs = *interrupted;
+		return;
+	}
+
+	memset(regs, 0, sizeof(*regs));
+	regs->ip = sample->ip;
+	regs->sp = sample->sp;
+	regs->flags = sample->flags;
+	regs->ss = sample->ss;
+	/* Guest kernels run in ring 3: the segment does not tell the mode. */
+	regs->cs = sample->user ? sample->cs | 3 : __KERNEL_CS;
+}
+
+/**
+ * xen_pmu_sample_state() - whether a sample is another domain's
+ * @sample: the sample being handled, or NULL outside the handler
+ *
+ * Return: PERF_GUEST_* flags.
+ */
+unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample)
+{
+	if (!sample || sample->domain == DOMID_SELF ||
+	    sample->domain == DOMID_XEN)
+		return 0;
+
+	return PERF_GUEST_ACTIVE | (sample->user ? PERF_GUEST_USER : 0);
+}
+
+static unsigned int guest_state(void)
+{
+	return xen_pmu_sample_state(this_cpu_read(xen_pmu_vcpu.sample));
+}
+
+static unsigned long guest_ip(void)
+{
+	const struct xen_pmu_sample *s = this_cpu_read(xen_pmu_vcpu.sample);
+
+	return s ? s->ip : 0;
+}
+
+static struct perf_guest_info_callbacks guest_callbacks = {
+	.state	= guest_state,
+	.get_ip	= guest_ip,
+};
+
+/**
+ * xen_pmu_sample_init() - tell perf how to ask about other domains' samples
+ *
+ * Once, when the first vCPU has its PMU. May sleep.
+ */
+void xen_pmu_sample_init(void)
+{
+	perf_register_guest_info_callbacks(&guest_callbacks);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The only file that reaches Xen: hypercalls, trapping MSR accesses, the
+ * event channel. A KUnit test redirects these functions to its model of Xen.
+ */
+#include <kunit/static_stub.h>
+#include <linux/interrupt.h>
+
+#include <asm/msr.h>
+#include <asm/xen/hypercall.h>
+#include <asm/xen/page.h>
+
+#include <xen/events.h>
+
+#include "pmu.h"
+
+/**
+ * xen_pmu_op() - the xenpmu hypercall
+ * @op: XENPMU_*
+ * @params: its arguments; NULL for XENPMU_flush and XENPMU_lvtpc_set
+ *
+ * Any context. xen-vpmu ABI: include/xen/interface/xenpmu.h.
+ *
+ * Return: 0 or what Xen answers, -ENOSYS and -EOPNOTSUPP included.
+ */
+int xen_pmu_op(unsigned int op, struct xen_pmu_params *params)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_op, op, params);
+
+	return HYPERVISOR_xenpmu_op(op, params);
+}
+
+/**
+ * xen_pmu_rdmsr() - read an MSR by a trap into Xen
+ * @msr: MSR number
+ * @val: where the value goes; 0 if the read failed
+ *
+ * Any context.
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+int xen_pmu_rdmsr(u32 msr, u64 *val)
+{
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_rdmsr, msr, val);
+
+	*val = native_read_msr_safe(msr, &err);
+	return err;
+}
+
+/**
+ * xen_pmu_wrmsr() - write an MSR by a trap into Xen
+ * @msr: MSR number
+ * @val: value
+ *
+ * Any context.
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+int xen_pmu_wrmsr(u32 msr, u64 val)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_wrmsr, msr, val);
+
+	return native_write_msr_safe(msr, lower_32_bits(val),
+				     upper_32_bits(val));
+}
+
+/**
+ * xen_pmu_frame() - the machine frame of a page, as XENPMU_init wants it
+ * @page: the page
+ *
+ * Return: the frame number.
+ */
+u64 xen_pmu_frame(struct xen_pmu_data *page)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_frame, page);
+
+	return virt_to_gfn(page);
+}
+
+/**
+ * xen_pmu_bind_irq() - bind VIRQ_XENPMU of a CPU to the handler
+ * @cpu: the CPU, which need not be online
+ * @name: the interrupt's name; stays with it
+ *
+ * May sleep.
+ *
+ * Return: Linux' interrupt number, or a negative error.
+ */
+int xen_pmu_bind_irq(unsigned int cpu, const char *name)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_bind_irq, cpu, name);
+
+	return bind_virq_to_irqhandler(VIRQ_XENPMU, cpu, xen_pmu_interrupt,
+				       IRQF_PERCPU | IRQF_NOBALANCING, name,
+				       NULL);
+}
+
+/**
+ * xen_pmu_unbind_irq() - undo xen_pmu_bind_irq()
+ * @irq: what it returned
+ *
+ * May sleep.
+ */
+void xen_pmu_unbind_irq(int irq)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_unbind_irq, irq);
+
+	unbind_from_irqhandler(irq, NULL);
+}

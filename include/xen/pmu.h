@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel calls to use Xen's paravirtual PMU.
+ *
+ * Every entry from a hot or an early path sits behind one static key that is
+ * off until the first vCPU has a vPMU. Code that runs before per-CPU areas or
+ * the stack canary exist, and kernels that never get a vPMU, execute a no-op.
+ */
+#ifndef _XEN_PMU_H
+#define _XEN_PMU_H
+
+#include <linux/jump_label.h>
+#include <linux/types.h>
+
+#ifdef CONFIG_XEN_PMU
+
+DECLARE_STATIC_KEY_FALSE(xen_pmu_key);
+
+bool __xen_pmu_read_msr(u32 msr, u64 *val, int *err);
+bool __xen_pmu_write_msr(u32 msr, u64 val, int *err);
+u64 __xen_pmu_read_pmc(int counter);
+void __xen_pmu_write_lvtpc(u32 val);
+
+void xen_pmu_boot(void);
+void xen_pmu_init(int cpu);
+void xen_pmu_finish(int cpu);
+
+/**
+ * xen_pmu_read_msr() - read an MSR if it belongs to the PMU
+ * @msr: MSR number
+ * @val: where the value goes
+ * @err: where -EIO or 0 goes; NULL for an access that may not fail
+ *
+ * Any context; the caller stays on its CPU.
+ *
+ * Return: false if the MSR is not ours, and the caller reads it as usual.
+ */
+static __always_inline bool xen_pmu_read_msr(u32 msr, u64 *val, int *err)
+{
+	return static_branch_unlikely(&xen_pmu_key) &&
+	       __xen_pmu_read_msr(msr, val, err);
+}
+
+/**
+ * xen_pmu_write_msr() - write an MSR if it belongs to the PMU
+ * @msr: MSR number
+ * @val: value
+ * @err: where -EIO or 0 goes; NULL for an access that may not fail
+ *
+ * Any context; the caller stays on its CPU.
+ *
+ * Return: false if the MSR is not ours, and the caller writes it as usual.
+ */
+static __always_inline bool xen_pmu_write_msr(u32 msr, u64 val, int *err)
+{
+	return static_branch_unlikely(&xen_pmu_key) &&
+	       __xen_pmu_write_msr(msr, val, err);
+}
+
+/**
+ * xen_pmu_read_pmc() - read a counter by its RDPMC index
+ * @counter: index as RDPMC takes it
+ *
+ * RDPMC raises #GP in a PV guest (Xen keeps CR4.PCE clear), so there is no
+ * native instruction to fall back to: without a vPMU a counter reads 0.
+ *
+ * Any context; the caller stays on its CPU.
+ *
+ * Return: the counter's value.
+ */
+static __always_inline u64 xen_pmu_read_pmc(int counter)
+{
+	return static_branch_unlikely(&xen_pmu_key) ?
+	       __xen_pmu_read_pmc(counter) : 0;
+}
+
+/**
+ * xen_pmu_write_lvtpc() - write the local APIC's LVTPC
+ * @val: register value; Xen looks at the mask bit only
+ *
+ * Any context; the caller stays on its CPU.
+ */
+static __always_inline void xen_pmu_write_lvtpc(u32 val)
+{
+	if (static_branch_unlikely(&xen_pmu_key))
+		__xen_pmu_write_lvtpc(val);
+}
+
+#else
+
+static inline bool xen_pmu_read_msr(u32 msr, u64 *val, int *err)
+{
+	return false;
+}
+
+static inline bool xen_pmu_write_msr(u32 msr, u64 val, int *err)
+{
+	return false;
+}
+
+static inline u64 xen_pmu_read_pmc(int counter)
+{
+	return 0;
+}
+
+static inline void xen_pmu_write_lvtpc(u32 val) {}
+static inline void xen_pmu_boot(void) {}
+static inline void xen_pmu_init(int cpu) {}
+static inline void xen_pmu_finish(int cpu) {}
+
+#endif /* CONFIG_XEN_PMU */
+
+#endif /* _XEN_PMU_H */
