@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the overflow to the flush: what the handler sees and leaves behind.
+ */
+#include <asm/msr-index.h>
+#include <asm/perf_event.h>
+
+#include "bench.h"
+
+#define PERIOD	1000
+
+/* A counter that overflows after PERIOD. */
+#define START	(BIT_ULL(48) - PERIOD)
+
+/* What x86_pmu.handle_irq does with counter 0, by the same accesses. */
+static unsigned int handled;
+
+static int handler(struct pt_regs *regs)
+{
+	struct bench *b = kunit_get_current_test()->priv;
+	u64 val, status;
+
+	xen_pmu_regs_lvtpc(bench_vcpu(b), APIC_DM_NMI);
+	if (bench_is_intel(b)) {
+		bench_read(b, MSR_CORE_PERF_GLOBAL_STATUS, &status);
+		bench_write(b, MSR_CORE_PERF_GLOBAL_OVF_CTRL, status);
+	}
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	if (!(val & BIT_ULL(47))) {
+		handled++;
+		bench_write(b, bench_counter_msr(b, 0), START);
+	}
+	return 1;
+}
+
+static int interrupt_init(struct kunit *test)
+{
+	bench_init(test);
+	bench_up(test);
+	handled = 0;
+	xen_pmu_regs_lvtpc(bench_vcpu(test->priv), APIC_DM_NMI);
+	return 0;
+}
+
+static void interrupt_exit(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, b->m->hw_violation, 0);
+	for (i = 0; i < BENCH_MAX_VCPUS; i++)
+		if (b->v[i].page)
+			xen_pmu_vcpu_down(&b->v[i]);
+}
+
+/* Sampling: every period one interrupt, the counter goes on. */
+static void interrupt_samples(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	unsigned int i;
+
+	bench_start(b, 0, START);
+	for (i = 1; i <= 20; i++) {
+		model_retire(b->m, 0, false, PERIOD, PERIOD);
+		KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+		KUNIT_ASSERT_EQ(test, IRQ_HANDLED,
+				xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+		KUNIT_ASSERT_EQ(test, handled, i);
+		KUNIT_ASSERT_FALSE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	}
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.interrupts, 20);
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.repaired, 0);
+}
+
+/* From VIRQ to flush there is one hypercall and no trap. */
+static void interrupt_costs_one_hypercall(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	struct model_stats *stats = &b->m->vcpus[0].stats;
+	unsigned int op, calls = 0;
+
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	model_reset_stats(b->m);
+	xen_pmu_vcpu_interrupt(bench_vcpu(b), handler);
+
+	for (op = 0; op < MODEL_NR_OPS; op++)
+		calls += stats->hypercalls[op];
+	KUNIT_EXPECT_EQ(test, calls, 1);
+	KUNIT_EXPECT_EQ(test, stats->hypercalls[XENPMU_flush], 1);
+	KUNIT_EXPECT_EQ(test, stats->rdmsr + stats->wrmsr, 0);
+}
+
+/* No overflow, no page, or one interrupt inside another: nothing happens. */
+static int nested(struct pt_regs *regs)
+{
+	struct bench *b = kunit_get_current_test()->priv;
+
+	KUNIT_EXPECT_EQ(kunit_get_current_test(), IRQ_NONE,
+			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+	return handler(regs);
+}
+
+static void interrupt_spurious(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	KUNIT_EXPECT_EQ(test, IRQ_NONE,
+			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+	KUNIT_EXPECT_EQ(test, handled, 0);
+
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
+			xen_pmu_vcpu_interrupt(bench_vcpu(b), nested));
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.flushes, 1);
+	KUNIT_EXPECT_NULL(test, b->v[0].sample);
+
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	xen_pmu_vcpu_suspend(&b->v[0]);
+	KUNIT_EXPECT_EQ(test, IRQ_NONE,
+			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+	KUNIT_EXPECT_EQ(test, handled, 1);
+}
+
+/*
+ * The interrupt comes late, and meanwhile perf stops the counter and starts
+ * another: all of it must hold after the flush.
+ */
+static void interrupt_delayed(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+
+	bench_stop(b, 0);
+	bench_start(b, 1, 5000);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 5000);
+
+	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	model_retire(b->m, 0, false, 300, 300);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 5300);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 0);
+}
+
+static void overflow_now(struct bench *b, u32 msr)
+{
+	b->on_wrmsr = NULL;
+	model_pmi(b->m, b->current_vcpu);
+}
+
+/* The overflow comes between the look at the flag and the trap. */
+static void interrupt_races_with_write(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, 0);
+	b->on_wrmsr = overflow_now;
+	bench_write(b, bench_counter_msr(b, 1), 7000);
+	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	bench_start(b, 1, 7000);
+
+	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	model_retire(b->m, 0, false, 11, 11);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 7011);
+}
+
+static void interrupt_races_with_stop(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, 0);
+	b->on_wrmsr = overflow_now;
+	bench_stop(b, 0);
+	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+
+	/* Xen takes the vPMU for stopped now, and the flush loads nothing. */
+	bench_start(b, 0, 400);
+	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	model_retire(b->m, 0, false, 50, 50);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 450);
+}
+
+/* Stopping one counter must not cost the others their counts. */
+static void interrupt_stop_one_of_two(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, 0);
+	bench_start(b, 1, 0);
+	model_retire(b->m, 0, false, 100, 100);
+	bench_stop(b, 0);
+
+	/* Both vCPUs take turns on one physical CPU. */
+	model_schedule(b->m, 0, 1);
+	model_retire(b->m, 1, false, 777, 777);
+	model_schedule(b->m, 0, 0);
+	model_retire(b->m, 0, false, 100, 100);
+
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 200);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 100);
+}
+
+/* The page is scribbled over before the flush; controls are ours anyway. */
+static void interrupt_hostile_controls(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	struct xen_pmu_vcpu *v = bench_vcpu(b);
+	unsigned int reg;
+	u64 val;
+
+	bench_start(b, 0, 0);
+	model_pmi(b->m, 0);
+	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
+		if (b->pmu.slot[reg] &&
+		    b->pmu.type[reg] == XEN_PMU_TYPE_CONTROL)
+			*(u64 *)((void *)v->page + b->pmu.slot[reg]) = ~0ULL;
+
+	bench_read(b, bench_control_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, bench_cycles(b) | b->machine->cfg.ctrl_boot);
+	xen_pmu_vcpu_interrupt(v, NULL);
+	KUNIT_EXPECT_EQ(test, v->stats.repaired, 0);
+	model_retire(b->m, 0, false, 60, 60);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 60);
+}
+
+/* All registers are scribbled over: repaired, counted, and it goes on. */
+static void interrupt_hostile_page(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	struct xen_pmu_vcpu *v = bench_vcpu(b);
+	unsigned int reg;
+	u64 val;
+
+	bench_start(b, 0, 0);
+	model_pmi(b->m, 0);
+	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
+		if (b->pmu.slot[reg])
+			*(u64 *)((void *)v->page + b->pmu.slot[reg]) = ~0ULL;
+
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, BIT_ULL(48) - 1);
+	bench_write(b, bench_counter_msr(b, 0), 0);
+	xen_pmu_vcpu_interrupt(v, NULL);
+	KUNIT_EXPECT_EQ(test, v->home, XEN_PMU_HOME_XEN);
+	KUNIT_EXPECT_EQ(test, v->stats.repaired, bench_is_intel(b) ? 1 : 0);
+	model_retire(b->m, 0, false, 60, 60);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 60);
+}
+
+/* Xen refuses once. */
+static void interrupt_flush_refused_once(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	b->m->fail_op[XENPMU_flush] = -EIO;
+	b->m->fail_once = BIT(XENPMU_flush);
+	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
+			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.repaired, 1);
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.lost, 0);
+
+	model_retire(b->m, 0, false, 10, 10);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, START + 10);
+}
+
+/* Xen refuses for good: the registers are readable, nothing traps. */
+static void interrupt_flush_refused(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	unsigned long traps;
+	u64 val;
+
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	b->m->fail_op[XENPMU_flush] = -EIO;
+	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
+			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.lost, 1);
+	KUNIT_EXPECT_EQ(test, b->v[0].home, XEN_PMU_HOME_SAVED);
+
+	traps = b->m->vcpus[0].stats.rdmsr + b->m->vcpus[0].stats.wrmsr;
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, START);
+	bench_stop(b, 0);
+	KUNIT_EXPECT_EQ(test, traps, b->m->vcpus[0].stats.rdmsr +
+				     b->m->vcpus[0].stats.wrmsr);
+
+	/* Hotplug or suspend and resume bring it back. */
+	b->m->fail_op[XENPMU_flush] = 0;
+	xen_pmu_vcpu_suspend(&b->v[0]);
+	KUNIT_ASSERT_EQ(test, bench_vcpu_up(b, 0), 0);
+	bench_start(b, 0, 0);
+	model_retire(b->m, 0, false, 10, 10);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 10);
+}
+
+/* LVTPC written in the handler goes with the flush. */
+static void interrupt_lvtpc_in_page(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	model_reset_stats(b->m);
+	xen_pmu_regs_lvtpc(bench_vcpu(b), APIC_DM_NMI | APIC_LVT_MASKED);
+	KUNIT_EXPECT_EQ(test, 0,
+			b->m->vcpus[0].stats.hypercalls[XENPMU_lvtpc_set]);
+	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	KUNIT_EXPECT_EQ(test, model_hw_of(b->m, 0)->lvtpc & APIC_LVT_MASKED,
+			APIC_LVT_MASKED);
+}
+
+static struct kunit_case interrupt_cases[] = {
+	KUNIT_CASE_PARAM(interrupt_samples, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_costs_one_hypercall, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_spurious, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_delayed, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_races_with_write, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_hostile_controls, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_hostile_page, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_flush_refused_once, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_flush_refused, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_lvtpc_in_page, machine_gen_params),
+	{}
+};
+
+static struct kunit_suite interrupt_suite = {
+	.name = "xen_pmu_interrupt",
+	.init = interrupt_init,
+	.exit = interrupt_exit,
+	.test_cases = interrupt_cases,
+};
+
+kunit_test_suite(interrupt_suite);

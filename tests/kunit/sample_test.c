@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the page to pt_regs and to a guest's state, for every combination of
+ * mode, flags, domain and delay.
+ */
+#include <linux/perf_event.h>
+
+#include <asm/segment.h>
+
+#include "bench.h"
+
+#define OTHER_DOMAIN	5
+
+static const domid_t domains[] = { DOMID_SELF, DOMID_XEN, OTHER_DOMAIN };
+
+struct combination {
+	domid_t domain;
+	bool pv;
+	bool user_flag;
+	u8 cpl;
+};
+
+static struct combination nth_combination(unsigned int n)
+{
+	return (struct combination) {
+		.domain		= domains[n / 8],
+		.pv		= n & 1,
+		.user_flag	= n & 2,
+		.cpl		= n & 4 ? 3 : 0,
+	};
+}
+
+#define NR_COMBINATIONS	(8 * ARRAY_SIZE(domains))
+
+static bool truly_user(const struct combination *c)
+{
+	if (c->domain == DOMID_XEN)
+		return false;
+	return c->pv ? c->user_flag : c->cpl == 3;
+}
+
+static void fill(struct xen_pmu_data *page, const struct combination *c)
+{
+	memset(page, 0, sizeof(*page));
+	page->domain_id = c->domain;
+	page->vcpu_id = 3;
+	page->pcpu_id = 9;
+	page->pmu.pmu_flags = PMU_CACHED | (c->pv ? PMU_SAMPLE_PV : 0) |
+			      (c->user_flag ? PMU_SAMPLE_USER : 0);
+	page->pmu.r.regs = (struct xen_pmu_regs) {
+		.ip = 0x1234000, .sp = 0x7ff000, .flags = 0x246,
+		/* What Xen sees of a 64-bit PV guest's kernel and program. */
+		.cs = truly_user(c) ? 0x33 : 0xe033, .ss = 0xe02b,
+		.cpl = c->cpl,
+	};
+}
+
+static void sample_mode_and_domain(struct kunit *test)
+{
+	struct xen_pmu_data *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct xen_pmu_sample sample;
+	struct pt_regs regs;
+	unsigned int n, state;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	for (n = 0; n < NR_COMBINATIONS; n++) {
+		struct combination c = nth_combination(n);
+		bool user = truly_user(&c);
+
+		fill(page, &c);
+		memset(&regs, 0xaa, sizeof(regs));
+		xen_pmu_sample_read(page, &sample);
+		xen_pmu_sample_regs(&sample, NULL, &regs);
+
+		KUNIT_EXPECT_EQ(test, sample.domain, c.domain);
+		KUNIT_EXPECT_EQ(test, sample.vcpu, 3);
+		KUNIT_EXPECT_EQ(test, sample.pcpu, 9);
+		KUNIT_EXPECT_EQ(test, sample.user, user);
+		KUNIT_EXPECT_EQ(test, !!user_mode(&regs), user);
+		KUNIT_EXPECT_EQ(test, regs.ip, 0x1234000);
+		KUNIT_EXPECT_EQ(test, regs.sp, 0x7ff000);
+		KUNIT_EXPECT_EQ(test, regs.flags, 0x246);
+		KUNIT_EXPECT_EQ(test, regs.ss, 0xe02b);
+		KUNIT_EXPECT_EQ(test, regs.cs, user ? 0x33 : __KERNEL_CS);
+		KUNIT_EXPECT_EQ(test, regs.bp, 0);
+
+		state = xen_pmu_sample_state(&sample);
+		KUNIT_EXPECT_EQ(test, !!(state & PERF_GUEST_ACTIVE),
+				c.domain == OTHER_DOMAIN);
+		KUNIT_EXPECT_EQ(test, !!(state & PERF_GUEST_USER),
+				c.domain == OTHER_DOMAIN && user);
+	}
+}
+
+/* General registers are the sample's only if it is the same place. */
+static void sample_uses_interrupted_regs(struct kunit *test)
+{
+	struct xen_pmu_data *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct xen_pmu_sample sample;
+	struct pt_regs regs, here;
+	unsigned int n;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	for (n = 0; n < NR_COMBINATIONS; n++) {
+		struct combination c = nth_combination(n);
+		bool own = c.domain == DOMID_SELF;
+		bool user = truly_user(&c);
+
+		fill(page, &c);
+		xen_pmu_sample_read(page, &sample);
+		memset(&here, 0, sizeof(here));
+		here.ip = 0x1234000;
+		here.sp = 0x7ff000;
+		here.cs = user ? 0x33 : __KERNEL_CS;
+		here.bp = 0xb0b0;
+
+		xen_pmu_sample_regs(&sample, &here, &regs);
+		KUNIT_EXPECT_EQ(test, regs.bp, own ? 0xb0b0 : 0);
+
+		here.ip++;
+		xen_pmu_sample_regs(&sample, &here, &regs);
+		KUNIT_EXPECT_EQ(test, regs.bp, 0);
+		KUNIT_EXPECT_EQ(test, regs.ip, 0x1234000);
+
+		here.ip--;
+		here.sp -= 8;
+		xen_pmu_sample_regs(&sample, &here, &regs);
+		KUNIT_EXPECT_EQ(test, regs.bp, 0);
+
+		here.sp += 8;
+		here.cs = user ? __KERNEL_CS : 0x33;
+		xen_pmu_sample_regs(&sample, &here, &regs);
+		KUNIT_EXPECT_EQ(test, regs.bp, 0);
+		KUNIT_EXPECT_EQ(test, !!user_mode(&regs), user);
+	}
+}
+
+/* Outside the handler there is no guest. */
+static void sample_no_state_outside(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, xen_pmu_sample_state(NULL), 0);
+}
+
+static struct kunit_case sample_cases[] = {
+	KUNIT_CASE(sample_mode_and_domain),
+	KUNIT_CASE(sample_uses_interrupted_regs),
+	KUNIT_CASE(sample_no_state_outside),
+	{}
+};
+
+static struct kunit_suite sample_suite = {
+	.name = "xen_pmu_sample",
+	.test_cases = sample_cases,
+};
+
+kunit_test_suite(sample_suite);
