@@ -12,6 +12,9 @@
 #include <linux/jump_label.h>
 #include <linux/types.h>
 
+#include <xen/interface/xen.h>
+#include <xen/interface/xenpmu.h>
+
 #ifdef CONFIG_XEN_PMU
 
 DECLARE_STATIC_KEY_FALSE(xen_pmu_key);
@@ -24,6 +27,8 @@ void __xen_pmu_write_lvtpc(u32 val);
 void xen_pmu_boot(void);
 void xen_pmu_init(int cpu);
 void xen_pmu_finish(int cpu);
+
+int xen_pmu_set_mode(struct xen_pmu_params *params);
 
 /**
  * xen_pmu_read_msr() - read an MSR if it belongs to the PMU
@@ -107,6 +112,15 @@ static inline void xen_pmu_write_lvtpc(u32 val) {}
 static inline void xen_pmu_boot(void) {}
 static inline void xen_pmu_init(int cpu) {}
 static inline void xen_pmu_finish(int cpu) {}
+
+#ifdef CONFIG_XEN_HAVE_VPMU
+#include <asm/xen/hypercall.h>
+
+static inline int xen_pmu_set_mode(struct xen_pmu_params *params)
+{
+	return HYPERVISOR_xenpmu_op(XENPMU_mode_set, params);
+}
+#endif
 
 #endif /* CONFIG_XEN_PMU */
 

@@ -6,6 +6,7 @@
  */
 #include <linux/kernel.h>
 
+#include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/perf_event.h>
 
@@ -91,6 +92,13 @@ static int amd_pmc(const struct xen_pmu *pmu, u32 counter)
 	return XEN_PMU_COUNTER + counter;
 }
 
+/* CPUID hides the six counters from PV guests; perf looks for this bit. */
+static void amd_announce(const struct xen_pmu *pmu)
+{
+	if (pmu->msr[XEN_PMU_COUNTER + 5])
+		setup_force_cpu_cap(X86_FEATURE_PERFCTR_CORE);
+}
+
 const struct xen_pmu_vendor xen_pmu_amd = {
 	.name			= "AMD",
 	.msr_base		= MSR_K7_EVNTSEL0,
@@ -101,4 +109,5 @@ const struct xen_pmu_vendor xen_pmu_amd = {
 	.rules			= amd_rules,
 	.enabled		= amd_enabled,
 	.pmc			= amd_pmc,
+	.announce		= amd_announce,
 };

@@ -173,6 +173,15 @@ static int intel_pmc(const struct xen_pmu *pmu, u32 counter)
 	return reg + counter;
 }
 
+/*
+ * With vpmu=ipc or vpmu=arch Xen takes a few event selects only. It lets fixed
+ * counters be; event code 0 stands for events that only those can count.
+ */
+static bool intel_filtered(u64 config)
+{
+	return config & ARCH_PERFMON_EVENTSEL_EVENT;
+}
+
 const struct xen_pmu_vendor xen_pmu_intel = {
 	.name		= "Intel",
 	.msr_base	= MSR_IA32_PERFCTR0,
@@ -182,4 +191,5 @@ const struct xen_pmu_vendor xen_pmu_intel = {
 	.rules		= intel_rules,
 	.enabled	= intel_enabled,
 	.pmc		= intel_pmc,
+	.filtered	= intel_filtered,
 };

@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) "xen_pmu: " fmt
 
-#include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/smp.h>
@@ -57,7 +56,7 @@ static void release(const struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
 			     v->cpu);
 		return;
 	}
-	free_page((unsigned long)page);
+	xen_pmu_free_page(page);
 }
 
 static int check_layout(struct xen_pmu *pmu,
@@ -114,8 +113,7 @@ static void save_here(void *arg)
  * @cpuid: what CPUID says
  * @v: the vCPU; @v->cpu and @v->id are known
  *
- * What was saved on the vCPU is loaded again. May sleep. The vCPU is down, or
- * it is the first and runs this, or it was suspended.
+ * What was saved on the vCPU is loaded again. May sleep.
  *
  * Return: 0; -ENOMEM; what XENPMU_init answers; -ENODEV if that did nothing;
  * -ERANGE if the layout does not fit. Nothing is left behind after an error,
@@ -128,14 +126,14 @@ int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 	struct attach attach = { .v = v };
 	int err, irq = v->irq;
 
-	attach.page = (struct xen_pmu_data *)get_zeroed_page(GFP_KERNEL);
+	attach.page = xen_pmu_alloc_page();
 	if (!attach.page)
 		return -ENOMEM;
 
 	params.val = xen_pmu_frame(attach.page);
 	err = xen_pmu_op(XENPMU_init, &params);
 	if (err) {
-		free_page((unsigned long)attach.page);
+		xen_pmu_free_page(attach.page);
 		return err;
 	}
 
@@ -154,7 +152,7 @@ int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 
 	v->irq = irq;
 	v->pmu = pmu;
-	if (v->home == XEN_PMU_HOME_SAVED)
+	if (cpu_online(v->cpu))
 		smp_call_function_single(v->cpu, attach_here, &attach, 1);
 	else
 		attach_here(&attach);
@@ -272,6 +270,9 @@ void __init xen_pmu_boot(void)
 		return;
 	}
 
+	xen_pmu.vanished = xen_pmu_mode_suspect;
+	if (xen_pmu.vendor->announce)
+		xen_pmu.vendor->announce(&xen_pmu);
 	xen_pmu_sample_init();
 	static_branch_enable(&xen_pmu_key);
 	pr_info("%s vPMU: %u general-purpose and %u fixed counters\n",

@@ -10,6 +10,7 @@
 #include <linux/bits.h>
 #include <linux/interrupt.h>
 #include <linux/percpu.h>
+#include <linux/perf_event.h>
 #include <linux/types.h>
 
 #include <xen/interface/xen.h>
@@ -135,6 +136,8 @@ struct xen_pmu_layout {
  * @rule: what may be written to a register
  * @map: by MSR less @vendor->msr_base: register plus 1, or 0; and
  *	XEN_PMU_SIGN_EXTEND
+ * @vanished: called when the registers turn out to be gone, because the mode
+ *	went off behind our back; any context; may be NULL
  *
  * Written before the static key is on; constant afterwards.
  */
@@ -146,6 +149,7 @@ struct xen_pmu {
 	u8 type[XEN_PMU_NR_REGS];
 	struct xen_pmu_rule rule[XEN_PMU_NR_REGS];
 	u8 map[XEN_PMU_MSR_SPAN];
+	void (*vanished)(void);
 };
 
 /* A write through this MSR carries 32 bits and their sign. */
@@ -165,6 +169,9 @@ struct xen_pmu {
  * @enabled: mask of the counters that count, from a shadow of the registers;
  *	bits as in IA32_PERF_GLOBAL_CTRL
  * @pmc: RDPMC index to register, or -1
+ * @announce: tell the kernel what Xen has but CPUID hides; may be NULL
+ * @filtered: whether Xen may refuse an event select, because of its command
+ *	line; NULL if it never does
  */
 struct xen_pmu_vendor {
 	const char *name;
@@ -178,6 +185,8 @@ struct xen_pmu_vendor {
 	void (*rules)(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid);
 	u64 (*enabled)(const struct xen_pmu *pmu, const u64 *shadow);
 	int (*pmc)(const struct xen_pmu *pmu, u32 counter);
+	void (*announce)(const struct xen_pmu *pmu);
+	bool (*filtered)(u64 config);
 };
 
 extern const struct xen_pmu_vendor xen_pmu_amd;
@@ -274,8 +283,11 @@ DECLARE_PER_CPU(struct xen_pmu_vcpu, xen_pmu_vcpu);
 
 /* seam.c */
 int xen_pmu_op(unsigned int op, struct xen_pmu_params *params);
+bool xen_pmu_mode_is_off(void);
 int xen_pmu_rdmsr(u32 msr, u64 *val);
 int xen_pmu_wrmsr(u32 msr, u64 val);
+struct xen_pmu_data *xen_pmu_alloc_page(void);
+void xen_pmu_free_page(struct xen_pmu_data *page);
 u64 xen_pmu_frame(struct xen_pmu_data *page);
 int xen_pmu_bind_irq(unsigned int cpu, const char *name);
 void xen_pmu_unbind_irq(int irq);
@@ -298,6 +310,9 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v);
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page);
 struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v);
 struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v);
+void xen_pmu_regs_pause(struct xen_pmu_vcpu *v);
+void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v);
+int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config);
 
 /* gate.c */
 bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val, int *err);
@@ -316,6 +331,12 @@ void xen_pmu_sample_init(void);
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id);
 irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
 				   int (*handle)(struct pt_regs *regs));
+
+/* control.c */
+u64 xen_pmu_privilege(const struct perf_event_attr *attr, u64 config, bool xen);
+bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs);
+void xen_pmu_mode_refresh(void);
+void xen_pmu_mode_suspect(void);
 
 /* lifecycle.c */
 int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,

@@ -24,6 +24,8 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
+#include <asm/perf_event.h>
+
 #include "pmu.h"
 
 /**
@@ -100,6 +102,18 @@ static void keep_running(struct xen_pmu_vcpu *v)
 		v->running = false;
 }
 
+/* All registers read 0 while Xen's mode is off; a counter seldom does. */
+static bool vanished(struct xen_pmu_vcpu *v)
+{
+	if (!xen_pmu_mode_is_off())
+		return false;
+
+	v->home = XEN_PMU_HOME_SAVED;
+	if (v->pmu->vanished)
+		v->pmu->vanished();
+	return true;
+}
+
 static int hardware_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 			 u64 *val)
 {
@@ -111,6 +125,8 @@ static int hardware_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 	/* The overflow came between the look at the flag and the trap. */
 	if (xen_pmu_regs_cached(v))
 		*val = page_read(v, reg);
+	else if (!*val && v->shadow[reg] && vanished(v))
+		*val = v->shadow[reg];
 
 	v->shadow[reg] = *val;
 	return 0;
@@ -352,19 +368,35 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	return 0;
 }
 
-/* Registers that differ from what Xen gives a new vPMU. */
-static u64 not_reset(const struct xen_pmu_vcpu *v)
+/* All registers that keep what is written to them. */
+static u64 kept(const struct xen_pmu_vcpu *v)
 {
 	u64 regs = 0;
 	unsigned int reg;
 
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
 		if (v->pmu->msr[reg] &&
-		    v->pmu->type[reg] <= XEN_PMU_TYPE_CONTROL &&
-		    v->shadow[reg] != v->pmu->rule[reg].fixed_bits)
+		    v->pmu->type[reg] <= XEN_PMU_TYPE_CONTROL)
 			regs |= BIT_ULL(reg);
 
 	return regs;
+}
+
+static void restore(struct xen_pmu_vcpu *v)
+{
+	u64 regs = kept(v), left;
+
+	v->home = XEN_PMU_HOME_XEN;
+	v->running = false;
+	if (!xen_pmu_regs_cached(v)) {
+		write_back(v, regs);
+	} else {
+		/* An overflow was left unhandled: Xen wants a flush first. */
+		for (left = regs; left; left &= left - 1)
+			page_write(v, __ffs64(left), v->shadow[__ffs64(left)]);
+		xen_pmu_regs_flush(v);
+	}
+	xen_pmu_regs_lvtpc(v, v->lvtpc);
 }
 
 /**
@@ -377,22 +409,19 @@ static u64 not_reset(const struct xen_pmu_vcpu *v)
  */
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
 {
-	enum xen_pmu_home from = v->home;
 	unsigned int reg;
 
 	v->page = page;
-	v->home = XEN_PMU_HOME_XEN;
-	v->running = false;
 	v->dirty = 0;
-
-	if (from == XEN_PMU_HOME_NONE) {
-		for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-			v->shadow[reg] = v->pmu->rule[reg].fixed_bits;
+	if (v->home == XEN_PMU_HOME_SAVED) {
+		restore(v);
 		return;
 	}
 
-	write_back(v, not_reset(v));
-	xen_pmu_regs_lvtpc(v, v->lvtpc);
+	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
+		v->shadow[reg] = v->pmu->rule[reg].fixed_bits;
+	v->running = false;
+	v->home = XEN_PMU_HOME_XEN;
 }
 
 /**
@@ -410,8 +439,19 @@ struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v)
 	return page;
 }
 
+static void read_counters(struct xen_pmu_vcpu *v)
+{
+	unsigned int reg;
+	u64 val;
+
+	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
+		if (v->pmu->msr[reg] &&
+		    v->pmu->type[reg] == XEN_PMU_TYPE_COUNTER)
+			xen_pmu_regs_read(v, reg, v->pmu->msr[reg], &val);
+}
+
 /**
- * xen_pmu_regs_save() - move the registers to the shadow
+ * xen_pmu_regs_save() - move the registers to the shadow, and give up the page
  * @v: the vCPU
  *
  * On the vCPU, with interrupts off. The counters stand still until
@@ -422,18 +462,81 @@ struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v)
 struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v)
 {
 	struct xen_pmu_data *page = v->page;
-	unsigned int reg;
-	u64 val;
 
 	if (!page)
 		return NULL;
 
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (v->pmu->msr[reg] &&
-		    v->pmu->type[reg] == XEN_PMU_TYPE_COUNTER)
-			xen_pmu_regs_read(v, reg, v->pmu->msr[reg], &val);
-
+	read_counters(v);
 	v->home = XEN_PMU_HOME_SAVED;
 	WRITE_ONCE(v->page, NULL);
 	return page;
+}
+
+/**
+ * xen_pmu_regs_pause() - move the registers to the shadow, and keep the page
+ * @v: the vCPU
+ *
+ * On the vCPU, with interrupts off. The counters stand still until
+ * xen_pmu_regs_proceed().
+ */
+void xen_pmu_regs_pause(struct xen_pmu_vcpu *v)
+{
+	unsigned int reg;
+
+	if (v->home != XEN_PMU_HOME_XEN)
+		return;
+
+	read_counters(v);
+	if (!xen_pmu_regs_cached(v))
+		for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
+			if (v->pmu->msr[reg] &&
+			    v->pmu->type[reg] == XEN_PMU_TYPE_CONTROL)
+				trap_write(v, v->pmu->msr[reg],
+					   v->pmu->rule[reg].fixed_bits);
+	v->home = XEN_PMU_HOME_SAVED;
+}
+
+/**
+ * xen_pmu_regs_proceed() - undo xen_pmu_regs_pause()
+ * @v: the vCPU
+ *
+ * On the vCPU, with interrupts off.
+ */
+void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v)
+{
+	if (v->home == XEN_PMU_HOME_SAVED && v->page)
+		restore(v);
+}
+
+/**
+ * xen_pmu_regs_probe() - see whether Xen takes an event
+ * @v: the vCPU
+ * @config: the event select
+ *
+ * The event is written to a counter that is not in use, but not enabled. While
+ * there is none, nothing is known and nothing refused. On the vCPU, with
+ * interrupts off.
+ *
+ * Return: 0, or -EIO if an event select may not hold @config.
+ */
+int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config)
+{
+	const u64 enable = ARCH_PERFMON_EVENTSEL_ENABLE;
+	unsigned int reg = XEN_PMU_CONTROL, i;
+	int err;
+
+	if (!allowed(&v->pmu->rule[reg], config))
+		return -EIO;
+	if (!v->pmu->vendor->filtered || !v->pmu->vendor->filtered(config) ||
+	    xen_pmu_regs_cached(v))
+		return 0;
+
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++, reg++) {
+		if (!v->pmu->msr[reg] || v->shadow[reg] & enable)
+			continue;
+		err = trap_write(v, v->pmu->msr[reg], config & ~enable);
+		trap_write(v, v->pmu->msr[reg], v->shadow[reg]);
+		return err;
+	}
+	return 0;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The only file that reaches Xen: hypercalls, trapping MSR accesses, the
- * event channel. A KUnit test redirects these functions to its model of Xen.
+ * shared page, the event channel. A KUnit test redirects these functions to
+ * its model of Xen.
  */
 #include <kunit/static_stub.h>
+#include <linux/gfp.h>
 #include <linux/interrupt.h>
 
 #include <asm/msr.h>
@@ -28,6 +30,22 @@ int xen_pmu_op(unsigned int op, struct xen_pmu_params *params)
 	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_op, op, params);
 
 	return HYPERVISOR_xenpmu_op(op, params);
+}
+
+/**
+ * xen_pmu_mode_is_off() - ask for the hypervisor's mode
+ *
+ * Any context. Only dom0 may ask; of another domain the mode cannot go off
+ * while it has a vPMU (do_xenpmu_op() answers EBUSY).
+ *
+ * Return: whether the mode is off.
+ */
+bool xen_pmu_mode_is_off(void)
+{
+	struct xen_pmu_params params = {};
+
+	return !xen_pmu_op(XENPMU_mode_get, &params) &&
+	       params.val == XENPMU_MODE_OFF;
 }
 
 /**
@@ -64,6 +82,31 @@ int xen_pmu_wrmsr(u32 msr, u64 val)
 
 	return native_write_msr_safe(msr, lower_32_bits(val),
 				     upper_32_bits(val));
+}
+
+/**
+ * xen_pmu_alloc_page() - a zeroed page to share with Xen
+ *
+ * May sleep.
+ *
+ * Return: the page, or NULL.
+ */
+struct xen_pmu_data *xen_pmu_alloc_page(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_alloc_page);
+
+	return (struct xen_pmu_data *)get_zeroed_page(GFP_KERNEL);
+}
+
+/**
+ * xen_pmu_free_page() - undo xen_pmu_alloc_page()
+ * @page: the page, which Xen no longer maps
+ */
+void xen_pmu_free_page(struct xen_pmu_data *page)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_free_page, page);
+
+	free_page((unsigned long)page);
 }
 
 /**
