@@ -85,6 +85,8 @@ static int fake_rdmsr(u32 msr, u64 *val)
 {
 	struct bench *b = bench_of_test();
 
+	if (b->on_trap)
+		b->on_trap(b);
 	*val = 0;
 	return model_rdmsr(b->m, b->current_vcpu, msr, val);
 }
@@ -93,8 +95,8 @@ static int fake_wrmsr(u32 msr, u64 val)
 {
 	struct bench *b = bench_of_test();
 
-	if (b->on_wrmsr)
-		b->on_wrmsr(b, msr);
+	if (b->on_trap)
+		b->on_trap(b);
 	return model_wrmsr(b->m, b->current_vcpu, msr, val);
 }
 

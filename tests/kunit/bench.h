@@ -38,7 +38,7 @@ struct machine {
  * @freed_mapped: a page was freed that Xen still mapped
  * @finished_in_use: XENPMU_finish of a page that accesses still go to
  * @on_op: called before a hypercall reaches the model
- * @on_wrmsr: called before a write reaches the model
+ * @on_trap: called before an MSR access reaches the model
  */
 struct bench {
 	struct xen_model *m;
@@ -54,7 +54,7 @@ struct bench {
 	bool freed_mapped;
 	bool finished_in_use;
 	void (*on_op)(struct bench *b, unsigned int op);
-	void (*on_wrmsr)(struct bench *b, u32 msr);
+	void (*on_trap)(struct bench *b);
 };
 
 extern const struct machine machines[];

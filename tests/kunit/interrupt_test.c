@@ -149,9 +149,9 @@ static void interrupt_delayed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 0);
 }
 
-static void overflow_now(struct bench *b, u32 msr)
+static void overflow_now(struct bench *b)
 {
-	b->on_wrmsr = NULL;
+	b->on_trap = NULL;
 	model_pmi(b->m, b->current_vcpu);
 }
 
@@ -162,10 +162,9 @@ static void interrupt_races_with_write(struct kunit *test)
 	u64 val;
 
 	bench_start(b, 0, 0);
-	b->on_wrmsr = overflow_now;
-	bench_write(b, bench_counter_msr(b, 1), 7000);
-	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	b->on_trap = overflow_now;
 	bench_start(b, 1, 7000);
+	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
 
 	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
 	model_retire(b->m, 0, false, 11, 11);
@@ -179,7 +178,7 @@ static void interrupt_races_with_stop(struct kunit *test)
 	u64 val;
 
 	bench_start(b, 0, 0);
-	b->on_wrmsr = overflow_now;
+	b->on_trap = overflow_now;
 	bench_stop(b, 0);
 	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
 

@@ -5,6 +5,7 @@
  */
 #include <linux/perf_event.h>
 
+#include <asm/perf_event.h>
 #include <asm/segment.h>
 
 #include "bench.h"
@@ -86,7 +87,7 @@ static void sample_mode_and_domain(struct kunit *test)
 
 		state = xen_pmu_sample_state(&sample);
 		KUNIT_EXPECT_EQ(test, !!(state & PERF_GUEST_ACTIVE),
-				c.domain == OTHER_DOMAIN);
+				c.domain != DOMID_SELF);
 		KUNIT_EXPECT_EQ(test, !!(state & PERF_GUEST_USER),
 				c.domain == OTHER_DOMAIN && user);
 	}
@@ -116,9 +117,11 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 
 		xen_pmu_sample_regs(&sample, &here, &regs);
 		KUNIT_EXPECT_EQ(test, regs.bp, own ? 0xb0b0 : 0);
+		KUNIT_EXPECT_FALSE(test, sample.delayed);
 
 		here.ip++;
 		xen_pmu_sample_regs(&sample, &here, &regs);
+		KUNIT_EXPECT_EQ(test, sample.delayed, own);
 		KUNIT_EXPECT_EQ(test, regs.bp, 0);
 		KUNIT_EXPECT_EQ(test, regs.ip, 0x1234000);
 
@@ -141,10 +144,69 @@ static void sample_no_state_outside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xen_pmu_sample_state(NULL), 0);
 }
 
+/* OS is the hypervisor's ring, USR the guest's, whatever mode of it. */
+static void sample_privilege(struct kunit *test)
+{
+	const u64 os = ARCH_PERFMON_EVENTSEL_OS, usr = ARCH_PERFMON_EVENTSEL_USR;
+	unsigned int n;
+
+	for (n = 0; n < 32; n++) {
+		struct perf_event_attr attr = {
+			.exclude_user = n & 1, .exclude_kernel = !!(n & 2),
+			.exclude_hv = !!(n & 4), .exclude_host = !!(n & 8),
+		};
+		bool allowed = n & 16;
+		u64 config = xen_pmu_privilege(&attr, 0xc0 | usr, allowed);
+		u64 want = 0xc0;
+
+		if (attr.exclude_host) {
+			KUNIT_EXPECT_EQ(test, config, 0xc0 | usr);
+			continue;
+		}
+		if (!(n & 4) && allowed)
+			want |= os;
+		if ((n & 3) != 3)
+			want |= usr;
+		KUNIT_EXPECT_EQ_MSG(test, config, want, "exclusions %x", n);
+	}
+}
+
+/* A sample of the other side is dropped, and no other. */
+static void sample_wanted(struct kunit *test)
+{
+	static const struct {
+		bool no_user;
+		bool no_kernel;
+		bool user_wanted;
+		bool kernel_wanted;
+	} cases[] = {
+		{ false, false, true, true },
+		{ false, true, true, false },
+		{ true, false, false, true },
+		{ true, true, true, true },	/* :h, counts Xen only */
+	};
+	struct pt_regs user = { .cs = __USER_CS }, kernel = { .cs = __KERNEL_CS };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct perf_event_attr attr = {
+			.exclude_user = cases[i].no_user,
+			.exclude_kernel = cases[i].no_kernel,
+		};
+
+		KUNIT_EXPECT_EQ(test, xen_pmu_wanted(&attr, &user),
+				cases[i].user_wanted);
+		KUNIT_EXPECT_EQ(test, xen_pmu_wanted(&attr, &kernel),
+				cases[i].kernel_wanted);
+	}
+}
+
 static struct kunit_case sample_cases[] = {
 	KUNIT_CASE(sample_mode_and_domain),
 	KUNIT_CASE(sample_uses_interrupted_regs),
 	KUNIT_CASE(sample_no_state_outside),
+	KUNIT_CASE(sample_privilege),
+	KUNIT_CASE(sample_wanted),
 	{}
 };
 

@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/perf_event.h>
+#include <asm/processor.h>
 
 #include "pmu.h"
 
@@ -83,6 +84,12 @@ static u64 amd_enabled(const struct xen_pmu *pmu, const u64 *shadow)
 	return mask;
 }
 
+static unsigned int amd_own(unsigned int counter, u64 *bits)
+{
+	*bits = ~0ULL;
+	return XEN_PMU_CONTROL + counter;
+}
+
 static int amd_pmc(const struct xen_pmu *pmu, u32 counter)
 {
 	if (counter >= XEN_PMU_MAX_GENERAL ||
@@ -92,11 +99,18 @@ static int amd_pmc(const struct xen_pmu *pmu, u32 counter)
 	return XEN_PMU_COUNTER + counter;
 }
 
-/* CPUID hides the six counters from PV guests; perf looks for this bit. */
+/*
+ * CPUID hides the six counters from PV guests; perf looks for this bit, and
+ * not by way of an alternative, which it is too late for.
+ */
 static void amd_announce(const struct xen_pmu *pmu)
 {
-	if (pmu->msr[XEN_PMU_COUNTER + 5])
-		setup_force_cpu_cap(X86_FEATURE_PERFCTR_CORE);
+	if (!pmu->msr[XEN_PMU_COUNTER + 5])
+		return;
+
+	set_cpu_cap(&boot_cpu_data, X86_FEATURE_PERFCTR_CORE);
+	/* Or other CPUs clear it as they come up. */
+	set_bit(X86_FEATURE_PERFCTR_CORE, (unsigned long *)cpu_caps_set);
 }
 
 const struct xen_pmu_vendor xen_pmu_amd = {
@@ -108,6 +122,7 @@ const struct xen_pmu_vendor xen_pmu_amd = {
 	.layout			= amd_layout,
 	.rules			= amd_rules,
 	.enabled		= amd_enabled,
+	.own			= amd_own,
 	.pmc			= amd_pmc,
 	.announce		= amd_announce,
 };

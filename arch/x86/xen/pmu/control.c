@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) "xen_pmu: " fmt
 
+#include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/cpu.h>
 #include <linux/init.h>
@@ -36,15 +37,12 @@ MODULE_PARM_DESC(strict_modes,
 /* perf's own functions, behind ours. */
 static int (*perf_hw_config)(struct perf_event *event) __ro_after_init;
 static int (*perf_add)(struct perf_event *event, int flags) __ro_after_init;
+static void (*perf_destroy)(struct perf_event *event);
+
+static atomic_t nr_events;
 
 static DEFINE_MUTEX(mode_lock);
 static bool mode_off;
-
-/* One of user and kernel mode, which the hardware cannot tell apart. */
-static bool one_side(const struct perf_event_attr *attr)
-{
-	return attr->exclude_user != attr->exclude_kernel;
-}
 
 /* The time of the hypervisor is not for those who may not see the kernel's. */
 static bool may_count_xen(void)
@@ -76,51 +74,10 @@ u64 xen_pmu_privilege(const struct perf_event_attr *attr, u64 config, bool xen)
 	return config;
 }
 
-/**
- * xen_pmu_wanted() - whether a sample is of the side that was asked for
- * @attr: what was asked for
- * @regs: the sample
- *
- * The counter counted both sides; a period ends on either.
- *
- * Return: false if the sample is to be dropped.
- */
-bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs)
-{
-	return !one_side(attr) || !!user_mode(regs) == !attr->exclude_user;
-}
-
-static void output_forward(struct perf_event *event,
-			   struct perf_sample_data *data, struct pt_regs *regs)
-{
-	if (xen_pmu_wanted(&event->attr, regs))
-		perf_event_output_forward(event, data, regs);
-}
-
-static void output_backward(struct perf_event *event,
-			    struct perf_sample_data *data, struct pt_regs *regs)
-{
-	if (xen_pmu_wanted(&event->attr, regs))
-		perf_event_output_backward(event, data, regs);
-}
-
-/* Handlers other than perf's own are the kernel's, which can tell itself. */
-static void filter_samples(struct perf_event *event)
-{
-	if (event->overflow_handler == perf_event_output_forward)
-		event->overflow_handler = output_forward;
-	else if (event->overflow_handler == perf_event_output_backward)
-		event->overflow_handler = output_backward;
-}
-
 static int choose_side(struct perf_event *event)
 {
-	if (!one_side(&event->attr))
+	if (!xen_pmu_one_side(&event->attr) || is_sampling_event(event))
 		return 0;
-	if (is_sampling_event(event)) {
-		filter_samples(event);
-		return 0;
-	}
 	if (strict_modes)
 		return -EOPNOTSUPP;
 
@@ -143,6 +100,19 @@ static int ask_xen(u64 config)
 	return err ? -EOPNOTSUPP : 0;
 }
 
+static void tidy_here(void *unused)
+{
+	xen_pmu_regs_tidy(this_cpu_ptr(&xen_pmu_vcpu));
+}
+
+/* Counters may be left running for the next event; there is none now. */
+static void xen_pmu_destroy(struct perf_event *event)
+{
+	perf_destroy(event);
+	if (atomic_dec_and_test(&nr_events))
+		on_each_cpu(tidy_here, NULL, 1);
+}
+
 static int xen_pmu_hw_config(struct perf_event *event)
 {
 	int err;
@@ -161,7 +131,16 @@ static int xen_pmu_hw_config(struct perf_event *event)
 
 	event->hw.config = xen_pmu_privilege(&event->attr, event->hw.config,
 					     may_count_xen());
-	return ask_xen(event->hw.config);
+	err = ask_xen(event->hw.config);
+	if (err)
+		return err;
+
+	xen_pmu_output_through(event);
+	/* perf has one such function for all events. */
+	perf_destroy = event->destroy;
+	event->destroy = xen_pmu_destroy;
+	atomic_inc(&nr_events);
+	return 0;
 }
 
 /* An event that is not scheduled is one that perf knows was not counted. */

@@ -151,11 +151,22 @@ static u64 intel_enabled(const struct xen_pmu *pmu, const u64 *shadow)
 	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++)
 		if (shadow[XEN_PMU_CONTROL + i] & ARCH_PERFMON_EVENTSEL_ENABLE)
 			mask |= BIT_ULL(i);
-	for (i = 0; i < pmu->layout.nr_fixed; i++)
+	for (i = 0; i < XEN_PMU_MAX_FIXED; i++)
 		if (fixed >> (i * INTEL_FIXED_BITS) & INTEL_FIXED_ENABLE)
 			mask |= BIT_ULL(INTEL_GLOBAL_FIXED + i);
 
 	return mask & shadow[XEN_PMU_GLOBAL_CTRL];
+}
+
+static unsigned int intel_own(unsigned int counter, u64 *bits)
+{
+	if (counter < INTEL_GLOBAL_FIXED) {
+		*bits = ~0ULL;
+		return XEN_PMU_CONTROL + counter;
+	}
+	*bits = low_bits(INTEL_FIXED_BITS) <<
+		(counter - INTEL_GLOBAL_FIXED) * INTEL_FIXED_BITS;
+	return XEN_PMU_FIXED_CTRL;
 }
 
 static int intel_pmc(const struct xen_pmu *pmu, u32 counter)
@@ -190,6 +201,7 @@ const struct xen_pmu_vendor xen_pmu_intel = {
 	.layout		= intel_layout,
 	.rules		= intel_rules,
 	.enabled	= intel_enabled,
+	.own		= intel_own,
 	.pmc		= intel_pmc,
 	.filtered	= intel_filtered,
 };

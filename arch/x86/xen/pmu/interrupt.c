@@ -10,6 +10,16 @@
 #include "../../events/perf_event.h"
 #include "pmu.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/xen_pmu.h>
+
+static u8 mode_of(const struct xen_pmu_sample *sample)
+{
+	if (sample->domain == DOMID_XEN)
+		return XEN_PMU_IN_HYPERVISOR;
+	return sample->user ? XEN_PMU_IN_USER : XEN_PMU_IN_KERNEL;
+}
+
 /**
  * xen_pmu_vcpu_interrupt() - handle an overflow
  * @v: the vCPU
@@ -34,6 +44,9 @@ irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
 	v->stats.interrupts++;
 	xen_pmu_sample_read(v->page, &sample);
 	xen_pmu_sample_regs(&sample, get_irq_regs(), &regs);
+	v->stats.delayed += sample.delayed;
+	trace_xen_pmu_sample(sample.domain, sample.vcpu, sample.pcpu, sample.ip,
+			     mode_of(&sample), sample.delayed);
 
 	v->sample = &sample;
 	if (handle)

@@ -168,6 +168,7 @@ struct xen_pmu {
  * @rules: fill in @rule of the registers that exist
  * @enabled: mask of the counters that count, from a shadow of the registers;
  *	bits as in IA32_PERF_GLOBAL_CTRL
+ * @own: the control that programs a counter, and which of its bits do
  * @pmc: RDPMC index to register, or -1
  * @announce: tell the kernel what Xen has but CPUID hides; may be NULL
  * @filtered: whether Xen may refuse an event select, because of its command
@@ -184,6 +185,7 @@ struct xen_pmu_vendor {
 		      const struct xen_pmu_cpuid *cpuid);
 	void (*rules)(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid);
 	u64 (*enabled)(const struct xen_pmu *pmu, const u64 *shadow);
+	unsigned int (*own)(unsigned int counter, u64 *bits);
 	int (*pmc)(const struct xen_pmu *pmu, u32 counter);
 	void (*announce)(const struct xen_pmu *pmu);
 	bool (*filtered)(u64 config);
@@ -203,6 +205,7 @@ extern const struct xen_pmu_vendor xen_pmu_intel;
  * @vcpu: the vCPU that was interrupted
  * @pcpu: the physical CPU, in dom0; elsewhere the vCPU
  * @user: it was user code; never so for Xen itself
+ * @delayed: it is this vCPU's, and the interrupt was let in somewhere else
  */
 struct xen_pmu_sample {
 	u64 ip;
@@ -214,6 +217,7 @@ struct xen_pmu_sample {
 	u32 vcpu;
 	u32 pcpu;
 	bool user;
+	bool delayed;
 };
 
 /* Where the registers of a vCPU live; see regs.c. */
@@ -227,6 +231,7 @@ enum xen_pmu_home {
  * struct xen_pmu_stats - what happened on a vCPU
  * @interrupts: VIRQs that found a sample
  * @spurious: VIRQs that did not
+ * @delayed: of @interrupts, those let in elsewhere than where the sample is
  * @reads: trapped reads
  * @writes: trapped writes
  * @flushes: XENPMU_flush
@@ -237,6 +242,7 @@ enum xen_pmu_home {
 struct xen_pmu_stats {
 	u64 interrupts;
 	u64 spurious;
+	u64 delayed;
 	u64 reads;
 	u64 writes;
 	u64 flushes;
@@ -253,8 +259,12 @@ struct xen_pmu_stats {
  * @sample: the sample being handled; NULL outside the interrupt handler
  * @running: Xen loads what a flush brings; see regs.c
  * @lvtpc: last LVTPC written
- * @dirty: registers written in the page since the interrupt
- * @shadow: last known values; for everything but counters the only truth
+ * @entered: the page was looked at since the interrupt
+ * @latched: counters whose value is in the shadow; bits as in
+ *	IA32_PERF_GLOBAL_CTRL
+ * @stale: of these, those that hardware has another value of
+ * @shadow: what perf wrote or would read
+ * @held: the controls that hardware has
  * @cpu: Linux' number of the CPU
  * @id: Xen's number of the vCPU
  * @irq: Linux' number for VIRQ_XENPMU, or -1
@@ -270,8 +280,11 @@ struct xen_pmu_vcpu {
 	const struct xen_pmu_sample *sample;
 	bool running;
 	u32 lvtpc;
-	u64 dirty;
+	bool entered;
+	u64 latched;
+	u64 stale;
 	u64 shadow[XEN_PMU_NR_REGS];
+	u64 held[XEN_PMU_NR_REGS];
 	unsigned int cpu;
 	u32 id;
 	int irq;
@@ -306,12 +319,15 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		       u64 val);
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
 bool xen_pmu_regs_cached(const struct xen_pmu_vcpu *v);
+u64 xen_pmu_regs_enabled(const struct xen_pmu_vcpu *v);
+u64 xen_pmu_regs_loose(const struct xen_pmu_vcpu *v);
 int xen_pmu_regs_flush(struct xen_pmu_vcpu *v);
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page);
 struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v);
 struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v);
 void xen_pmu_regs_pause(struct xen_pmu_vcpu *v);
 void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v);
+void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v);
 int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config);
 
 /* gate.c */
@@ -322,7 +338,7 @@ u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter);
 /* sample.c */
 void xen_pmu_sample_read(const struct xen_pmu_data *page,
 			 struct xen_pmu_sample *sample);
-void xen_pmu_sample_regs(const struct xen_pmu_sample *sample,
+void xen_pmu_sample_regs(struct xen_pmu_sample *sample,
 			 struct pt_regs *interrupted, struct pt_regs *regs);
 unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample);
 void xen_pmu_sample_init(void);
@@ -332,9 +348,13 @@ irqreturn_t xen_pmu_interrupt(int irq, void *dev_id);
 irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
 				   int (*handle)(struct pt_regs *regs));
 
+/* output.c */
+bool xen_pmu_one_side(const struct perf_event_attr *attr);
+bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs);
+void xen_pmu_output_through(struct perf_event *event);
+
 /* control.c */
 u64 xen_pmu_privilege(const struct perf_event_attr *attr, u64 config, bool xen);
-bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs);
 void xen_pmu_mode_refresh(void);
 void xen_pmu_mode_suspect(void);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From the sample in the shared page to what perf understands: pt_regs, and
- * for samples of other domains the state of a guest.
+ * for samples of the hypervisor and of other domains the state of a guest.
  */
 #include <linux/perf_event.h>
 #include <linux/ptrace.h>
@@ -56,16 +56,18 @@ static bool belongs_to(const struct xen_pmu_sample *sample,
  * @regs: where they go
  *
  * The page has no general registers. If the interrupt came at once, those that
- * the guest saved are the sample's.
+ * the guest saved are the sample's; otherwise @sample becomes a delayed one.
  */
-void xen_pmu_sample_regs(const struct xen_pmu_sample *sample,
+void xen_pmu_sample_regs(struct xen_pmu_sample *sample,
 			 struct pt_regs *interrupted, struct pt_regs *regs)
 {
+	sample->delayed = false;
 	if (interrupted && belongs_to(sample, interrupted)) {
 		*regs = *interrupted;
 		return;
 	}
 
+	sample->delayed = sample->domain == DOMID_SELF;
 	memset(regs, 0, sizeof(*regs));
 	regs->ip = sample->ip;
 	regs->sp = sample->sp;
@@ -76,15 +78,19 @@ void xen_pmu_sample_regs(const struct xen_pmu_sample *sample,
 }
 
 /**
- * xen_pmu_sample_state() - whether a sample is another domain's
+ * xen_pmu_sample_state() - whether a sample is not of this domain
  * @sample: the sample being handled, or NULL outside the handler
+ *
+ * perf has one notion of code that is not its kernel's: a guest's. It fits
+ * other domains, and for the hypervisor it is what lets perf resolve symbols,
+ * from a file that stands for a guest's kallsyms (--guestkallsyms).
+ * PERF_RECORD_MISC_HYPERVISOR exists, but no perf resolves it on x86.
  *
  * Return: PERF_GUEST_* flags.
  */
 unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample)
 {
-	if (!sample || sample->domain == DOMID_SELF ||
-	    sample->domain == DOMID_XEN)
+	if (!sample || sample->domain == DOMID_SELF)
 		return 0;
 
 	return PERF_GUEST_ACTIVE | (sample->user ? PERF_GUEST_USER : 0);
@@ -108,7 +114,7 @@ static struct perf_guest_info_callbacks guest_callbacks = {
 };
 
 /**
- * xen_pmu_sample_init() - tell perf how to ask about other domains' samples
+ * xen_pmu_sample_init() - tell perf how to ask whose a sample is
  *
  * Once, when the first vCPU has its PMU. May sleep.
  */
