@@ -19,8 +19,26 @@
 
 DECLARE_STATIC_KEY_FALSE(xen_pmu_key);
 
-bool __xen_pmu_read_msr(u32 msr, u64 *val, int *err);
-bool __xen_pmu_write_msr(u32 msr, u64 val, int *err);
+/* MSRs from a vendor's first to its last; Intel: 0C1h to 600h. */
+#define XEN_PMU_MSR_SPAN	0x540
+
+/**
+ * struct xen_pmu_map - from MSR to register
+ * @base: lowest MSR
+ * @entry: by MSR less @base: register plus 1 and flags, or 0 for an MSR that is
+ *	not the PMU's
+ *
+ * Here, so that an access to any other MSR is told apart in a few instructions.
+ */
+struct xen_pmu_map {
+	u32 base;
+	u8 entry[XEN_PMU_MSR_SPAN];
+};
+
+extern struct xen_pmu_map xen_pmu_map;
+
+bool __xen_pmu_read_msr(u32 msr, u8 entry, u64 *val, int *err);
+bool __xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err);
 u64 __xen_pmu_read_pmc(int counter);
 void __xen_pmu_write_lvtpc(u32 val);
 
@@ -29,6 +47,20 @@ void xen_pmu_init(int cpu);
 void xen_pmu_finish(int cpu);
 
 int xen_pmu_set_mode(struct xen_pmu_params *params);
+
+/**
+ * xen_pmu_decode() - find the register behind an MSR
+ * @map: the PMU's map
+ * @msr: MSR number
+ *
+ * Return: the map's entry, or 0 for an MSR that is not the PMU's.
+ */
+static __always_inline u8 xen_pmu_decode(const struct xen_pmu_map *map, u32 msr)
+{
+	u32 i = msr - map->base;
+
+	return i < XEN_PMU_MSR_SPAN ? map->entry[i] : 0;
+}
 
 /**
  * xen_pmu_read_msr() - read an MSR if it belongs to the PMU
@@ -42,8 +74,13 @@ int xen_pmu_set_mode(struct xen_pmu_params *params);
  */
 static __always_inline bool xen_pmu_read_msr(u32 msr, u64 *val, int *err)
 {
-	return static_branch_unlikely(&xen_pmu_key) &&
-	       __xen_pmu_read_msr(msr, val, err);
+	u8 entry;
+
+	if (!static_branch_unlikely(&xen_pmu_key))
+		return false;
+
+	entry = xen_pmu_decode(&xen_pmu_map, msr);
+	return entry && __xen_pmu_read_msr(msr, entry, val, err);
 }
 
 /**
@@ -58,8 +95,13 @@ static __always_inline bool xen_pmu_read_msr(u32 msr, u64 *val, int *err)
  */
 static __always_inline bool xen_pmu_write_msr(u32 msr, u64 val, int *err)
 {
-	return static_branch_unlikely(&xen_pmu_key) &&
-	       __xen_pmu_write_msr(msr, val, err);
+	u8 entry;
+
+	if (!static_branch_unlikely(&xen_pmu_key))
+		return false;
+
+	entry = xen_pmu_decode(&xen_pmu_map, msr);
+	return entry && __xen_pmu_write_msr(msr, entry, val, err);
 }
 
 /**

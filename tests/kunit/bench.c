@@ -174,6 +174,8 @@ struct bench *bench_create(struct kunit *test, const struct machine *machine)
 
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	b->machine = machine;
+	b->pmu.map = &b->map;
+	b->pmu.lazy = true;
 	b->cpuid = cpuid_of(&machine->cfg);
 	b->m = model_create(test, &machine->cfg);
 	b->m->frame_to_page = frame_to_page;
@@ -261,10 +263,11 @@ struct xen_pmu_vcpu *bench_vcpu(struct bench *b)
  */
 int bench_read(struct bench *b, u32 msr, u64 *val)
 {
+	u8 entry = xen_pmu_decode(&b->map, msr);
 	int err = 0;
 
 	*val = 0;
-	if (!xen_pmu_vcpu_read(bench_vcpu(b), msr, val, &err))
+	if (!entry || !xen_pmu_vcpu_read(bench_vcpu(b), msr, entry, val, &err))
 		return -ENOENT;
 	return err;
 }
@@ -279,9 +282,10 @@ int bench_read(struct bench *b, u32 msr, u64 *val)
  */
 int bench_write(struct bench *b, u32 msr, u64 val)
 {
+	u8 entry = xen_pmu_decode(&b->map, msr);
 	int err = 0;
 
-	if (!xen_pmu_vcpu_write(bench_vcpu(b), msr, val, &err))
+	if (!entry || !xen_pmu_vcpu_write(bench_vcpu(b), msr, entry, val, &err))
 		return -ENOENT;
 	return err;
 }

@@ -28,6 +28,7 @@ struct machine {
  * @m: the model
  * @machine: what it models
  * @pmu: what the module found out about the PMU
+ * @map: its part
  * @cpuid: what CPUID says there
  * @v: the module's state of each vCPU
  * @current_vcpu: whose accesses and hypercalls these are
@@ -44,6 +45,7 @@ struct bench {
 	struct xen_model *m;
 	const struct machine *machine;
 	struct xen_pmu pmu;
+	struct xen_pmu_map map;
 	struct xen_pmu_cpuid cpuid;
 	struct xen_pmu_vcpu v[BENCH_MAX_VCPUS];
 	unsigned int current_vcpu;

@@ -147,7 +147,7 @@ static void lifecycle_bad_layout(struct kunit *test)
 
 	b->m->layout = break_layout;
 	for (bad_layout = 0; bad_layout < ARRAY_SIZE(bad_layouts); bad_layout++) {
-		memset(&b->pmu, 0, sizeof(b->pmu));
+		b->pmu.vendor = NULL;
 		err = bench_vcpu_up(b, 0);
 		if (err) {
 			KUNIT_EXPECT_TRUE(test, err == -ERANGE || err == -ENODEV);

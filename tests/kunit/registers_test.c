@@ -63,7 +63,7 @@ static void both_write(struct kunit *test, struct twins *t, u32 msr, u64 val)
 {
 	const u64 boot = t->b->machine->cfg.ctrl_boot;
 	bool control = !bench_is_intel(t->b) &&
-		       xen_pmu_decode(&t->b->pmu, msr) > XEN_PMU_CONTROL;
+		       xen_pmu_decode(&t->b->map, msr) > XEN_PMU_CONTROL;
 	u64 want, got;
 	int err, e;
 
@@ -87,7 +87,7 @@ static void every_msr(struct kunit *test, struct twins *t,
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++)
 		for (msr = ranges[i].first; msr <= ranges[i].last; msr++) {
-			if (!xen_pmu_decode(&t->b->pmu, msr))
+			if (!xen_pmu_decode(&t->b->map, msr))
 				continue;
 			for (k = 0; k < ARRAY_SIZE(patterns); k++)
 				check(test, t, msr, patterns[k]);
@@ -225,7 +225,7 @@ static void registers_complete(struct kunit *test)
 	bench_up(test);
 	for (i = 0; i < ARRAY_SIZE(ranges); i++)
 		for (msr = ranges[i].first; msr <= ranges[i].last; msr++) {
-			bool ours = xen_pmu_decode(&b->pmu, msr);
+			bool ours = xen_pmu_decode(&b->map, msr);
 
 			if (ours && page_only(b, msr))
 				continue;
@@ -322,6 +322,22 @@ static void registers_refused_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->m->vcpus[0].stats.flush_failed, 0);
 }
 
+/* While perf tries whether there are counters, it tries those of hardware. */
+static void registers_tried(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u32 msr = bench_counter_msr(b, 1);
+	u64 val;
+
+	b->pmu.lazy = false;
+	bench_up(test);
+	KUNIT_EXPECT_EQ(test, bench_write(b, msr, 0xabcd), 0);
+	KUNIT_EXPECT_EQ(test, model_hw_of(b->m, 0)->counter[1], 0xabcd);
+	model_hw_of(b->m, 0)->counter[1] = 0;
+	KUNIT_EXPECT_EQ(test, bench_read(b, msr, &val), 0);
+	KUNIT_EXPECT_EQ(test, val, 0);
+}
+
 static struct kunit_case registers_cases[] = {
 	KUNIT_CASE_PARAM(registers_in_hardware, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_in_page, machine_gen_params),
@@ -331,6 +347,7 @@ static struct kunit_case registers_cases[] = {
 	KUNIT_CASE_PARAM(registers_rdpmc, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_controls_read_free, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_refused_write, machine_gen_params),
+	KUNIT_CASE_PARAM(registers_tried, machine_gen_params),
 	{}
 };
 

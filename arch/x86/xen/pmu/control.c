@@ -279,6 +279,7 @@ static int __init xen_pmu_control_init(void)
 	x86_pmu.attr_rdpmc = 0;
 	x86_pmu.attr_rdpmc_broken = 1;
 
+	xen_pmu_be_lazy();
 	perf_hw_config = x86_pmu.hw_config;
 	x86_pmu.hw_config = xen_pmu_hw_config;
 	perf_add = pmu->add;

@@ -69,8 +69,8 @@ static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
 		unsigned int reg = row->reg + i;
 		u32 msr = row->msr + (i << row->shift);
 
-		pmu->map[msr - pmu->vendor->msr_base] =
-			(reg + 1) | (row->sign_extend ? XEN_PMU_SIGN_EXTEND : 0);
+		pmu->map->entry[msr - pmu->map->base] =
+			(reg + 1) | row->flags;
 		pmu->slot[reg] = row_slot(&pmu->layout, row, i);
 		pmu->type[reg] = row->type;
 		pmu->msr[reg] = msr;
@@ -79,7 +79,7 @@ static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
 
 /**
  * xen_pmu_describe() - lay out the tables of a PMU
- * @pmu: where they go
+ * @pmu: where they go; @pmu->map is where the map goes
  * @vendor: the vendor
  * @layout: what its @layout found in the page
  * @cpuid: what CPUID says
@@ -90,30 +90,21 @@ void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		      const struct xen_pmu_layout *layout,
 		      const struct xen_pmu_cpuid *cpuid)
 {
+	struct xen_pmu_map *map = pmu->map;
+	bool lazy = pmu->lazy;
 	unsigned int i;
 
-	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) >= XEN_PMU_SIGN_EXTEND);
+	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) > XEN_PMU_ENTRY_REG);
 	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) > BITS_PER_TYPE(u64));
 
 	memset(pmu, 0, sizeof(*pmu));
+	memset(map, 0, sizeof(*map));
+	map->base = vendor->msr_base;
+	pmu->map = map;
+	pmu->lazy = lazy;
 	pmu->vendor = vendor;
 	pmu->layout = *layout;
 	for (i = 0; i < vendor->nr_rows; i++)
 		describe_row(pmu, &vendor->rows[i]);
 	vendor->rules(pmu, cpuid);
-}
-
-/**
- * xen_pmu_decode() - find the register behind an MSR
- * @pmu: the PMU
- * @msr: MSR number
- *
- * Return: register number plus 1 and XEN_PMU_SIGN_EXTEND, or 0 for an MSR that
- * is not the PMU's.
- */
-u8 xen_pmu_decode(const struct xen_pmu *pmu, u32 msr)
-{
-	u32 i = msr - pmu->vendor->msr_base;
-
-	return i < XEN_PMU_MSR_SPAN ? pmu->map[i] : 0;
 }

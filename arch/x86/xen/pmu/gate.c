@@ -12,10 +12,11 @@
 #include "pmu.h"
 
 DEFINE_STATIC_KEY_FALSE(xen_pmu_key);
+struct xen_pmu_map xen_pmu_map __read_mostly;
 
 static unsigned int reg_of(u8 entry)
 {
-	return (entry & ~XEN_PMU_SIGN_EXTEND) - 1;
+	return (entry & XEN_PMU_ENTRY_REG) - 1;
 }
 
 /* Bare metal reports a refused access through its exception table. */
@@ -32,27 +33,25 @@ static void report(const char *what, u32 msr, int ret, int *err)
  * xen_pmu_vcpu_read() - read an MSR of a vCPU
  * @v: the vCPU
  * @msr: MSR number
+ * @entry: of the map for it
  * @val: where the value goes; 0 if the read failed
  * @err: where -EIO or 0 goes; may be NULL
  *
  * On the vCPU.
  *
- * Return: false if the MSR is not the PMU's, or the vCPU has no PMU.
+ * Return: false if the vCPU has no PMU.
  */
-bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val, int *err)
+bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 *val,
+		       int *err)
 {
 	unsigned long flags;
-	u8 entry;
 	int ret;
 
 	if (v->home == XEN_PMU_HOME_NONE)
 		return false;
-	entry = xen_pmu_decode(v->pmu, msr);
-	if (!entry)
-		return false;
 
 	local_irq_save(flags);
-	ret = xen_pmu_regs_read(v, reg_of(entry), msr, val);
+	ret = xen_pmu_regs_read(v, reg_of(entry), msr, val, entry);
 	local_irq_restore(flags);
 
 	report("read of", msr, ret, err);
@@ -63,27 +62,25 @@ bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val, int *err)
  * xen_pmu_vcpu_write() - write an MSR of a vCPU
  * @v: the vCPU
  * @msr: MSR number
+ * @entry: of the map for it
  * @val: value
  * @err: where -EIO or 0 goes; may be NULL
  *
  * On the vCPU.
  *
- * Return: false if the MSR is not the PMU's, or the vCPU has no PMU.
+ * Return: false if the vCPU has no PMU.
  */
-bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u64 val, int *err)
+bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
+			int *err)
 {
 	unsigned long flags;
-	u8 entry;
 	int ret;
 
 	if (v->home == XEN_PMU_HOME_NONE)
 		return false;
-	entry = xen_pmu_decode(v->pmu, msr);
-	if (!entry)
-		return false;
 
 	local_irq_save(flags);
-	ret = xen_pmu_regs_write(v, reg_of(entry), msr, val);
+	ret = xen_pmu_regs_write(v, reg_of(entry), msr, val, entry);
 	local_irq_restore(flags);
 
 	report("write to", msr, ret, err);
@@ -112,19 +109,21 @@ u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter)
 		return 0;
 
 	local_irq_save(flags);
-	xen_pmu_regs_read(v, reg, v->pmu->msr[reg], &val);
+	xen_pmu_regs_read(v, reg, v->pmu->msr[reg], &val, 0);
 	local_irq_restore(flags);
 	return val;
 }
 
-bool __xen_pmu_read_msr(u32 msr, u64 *val, int *err)
+bool __xen_pmu_read_msr(u32 msr, u8 entry, u64 *val, int *err)
 {
-	return xen_pmu_vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, val, err);
+	return xen_pmu_vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val,
+				 err);
 }
 
-bool __xen_pmu_write_msr(u32 msr, u64 val, int *err)
+bool __xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err)
 {
-	return xen_pmu_vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, val, err);
+	return xen_pmu_vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val,
+				  err);
 }
 
 u64 __xen_pmu_read_pmc(int counter)

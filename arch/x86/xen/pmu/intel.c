@@ -28,10 +28,10 @@
 
 static const struct xen_pmu_row intel_rows[] = {
 	{ MSR_IA32_PMC0, 0, XEN_PMU_COUNTER, XEN_PMU_GENERAL,
-	  XEN_PMU_TYPE_COUNTER },
-	/* Behind its alias: Xen does not emulate IA32_PMCx for PV guests. */
+	  XEN_PMU_TYPE_COUNTER, 0, XEN_PMU_PAGE_ONLY },
+	/* Behind its alias, to be the one that traps go to. */
 	{ MSR_IA32_PERFCTR0, 0, XEN_PMU_COUNTER, XEN_PMU_GENERAL,
-	  XEN_PMU_TYPE_COUNTER, 0, true },
+	  XEN_PMU_TYPE_COUNTER, 0, XEN_PMU_SIGN_EXTEND },
 	{ MSR_P6_EVNTSEL0, 0, XEN_PMU_CONTROL, XEN_PMU_GENERAL,
 	  XEN_PMU_TYPE_CONTROL },
 	{ MSR_CORE_PERF_FIXED_CTR0, 0, XEN_PMU_FIXED, XEN_PMU_FIXED_FUNCTION,
@@ -45,11 +45,11 @@ static const struct xen_pmu_row intel_rows[] = {
 	{ MSR_CORE_PERF_GLOBAL_OVF_CTRL, 0, XEN_PMU_GLOBAL_OVF_CTRL,
 	  XEN_PMU_ONE, XEN_PMU_TYPE_ACK, INTEL_SLOT(global_ovf_ctrl) },
 	{ MSR_IA32_DS_AREA, 0, XEN_PMU_DS_AREA, XEN_PMU_ONE,
-	  XEN_PMU_TYPE_FOREIGN, INTEL_SLOT(ds_area) },
+	  XEN_PMU_TYPE_PAGE, INTEL_SLOT(ds_area), XEN_PMU_PAGE_ONLY },
 	{ MSR_IA32_PEBS_ENABLE, 0, XEN_PMU_PEBS_ENABLE, XEN_PMU_ONE,
-	  XEN_PMU_TYPE_FOREIGN, INTEL_SLOT(pebs_enable) },
+	  XEN_PMU_TYPE_PAGE, INTEL_SLOT(pebs_enable), XEN_PMU_PAGE_ONLY },
 	{ MSR_IA32_DEBUGCTLMSR, 0, XEN_PMU_DEBUGCTL, XEN_PMU_ONE,
-	  XEN_PMU_TYPE_FOREIGN, INTEL_SLOT(debugctl) },
+	  XEN_PMU_TYPE_PAGE, INTEL_SLOT(debugctl), XEN_PMU_PAGE_ONLY },
 };
 
 static int intel_layout(struct xen_pmu_layout *layout,

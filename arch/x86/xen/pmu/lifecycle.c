@@ -23,7 +23,7 @@
 
 DEFINE_PER_CPU(struct xen_pmu_vcpu, xen_pmu_vcpu) = { .irq = -1 };
 
-static struct xen_pmu xen_pmu;
+static struct xen_pmu xen_pmu = { .map = &xen_pmu_map };
 
 /* Xen has no vPMU for other vendors; Intel has one in family 6 only. */
 static const struct x86_cpu_id xen_pmu_vendors[] __initconst = {
@@ -278,6 +278,16 @@ void __init xen_pmu_boot(void)
 	pr_info("%s vPMU: %u general-purpose and %u fixed counters\n",
 		xen_pmu.vendor->name, xen_pmu.layout.nr_general,
 		xen_pmu.layout.nr_fixed);
+}
+
+/**
+ * xen_pmu_be_lazy() - let writes wait from now on
+ *
+ * When perf has seen that counters hold what is written to them.
+ */
+void xen_pmu_be_lazy(void)
+{
+	xen_pmu.lazy = true;
 }
 
 /**

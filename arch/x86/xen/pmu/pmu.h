@@ -15,6 +15,7 @@
 
 #include <xen/interface/xen.h>
 #include <xen/interface/xenpmu.h>
+#include <xen/pmu.h>
 
 /*
  * Xen's emulation reaches MSRs of eight general-purpose and three fixed
@@ -54,7 +55,7 @@ enum xen_pmu_type {
 	XEN_PMU_TYPE_CONTROL,	/* holds what was written */
 	XEN_PMU_TYPE_STATUS,	/* read-only, set by hardware */
 	XEN_PMU_TYPE_ACK,	/* write 1 to clear in the status; reads 0 */
-	XEN_PMU_TYPE_FOREIGN,	/* lives in the page only while Xen owns it */
+	XEN_PMU_TYPE_PAGE,	/* nothing but a place in the page */
 };
 
 /**
@@ -66,8 +67,8 @@ enum xen_pmu_type {
  * @type: what an access does, &enum xen_pmu_type
  * @slot: where a single register is in the shared page, from the page's start;
  *	banks are where the layout says
- * @sign_extend: a write carries 32 bits, the rest is their sign (SDM vol. 3B,
- *	"Full-Width Writes to Performance Counter Registers")
+ * @flags: XEN_PMU_PAGE_ONLY; XEN_PMU_SIGN_EXTEND: see SDM vol. 3B, "Full-Width
+ *	Writes to Performance Counter Registers"
  */
 struct xen_pmu_row {
 	u32 msr;
@@ -76,11 +77,8 @@ struct xen_pmu_row {
 	u8 count;
 	u8 type;
 	u16 slot;
-	bool sign_extend;
+	u8 flags;
 };
-
-/* MSRs from a vendor's first to its last; Intel: 0C1h to 600h. */
-#define XEN_PMU_MSR_SPAN	0x540
 
 /**
  * struct xen_pmu_rule - what may be written to a register
@@ -134,8 +132,9 @@ struct xen_pmu_layout {
  * @msr: the MSR to reach a register by; 0 if the register does not exist
  * @type: a register's &enum xen_pmu_type
  * @rule: what may be written to a register
- * @map: by MSR less @vendor->msr_base: register plus 1, or 0; and
- *	XEN_PMU_SIGN_EXTEND
+ * @map: from MSR to register and flags
+ * @lazy: writes may wait; not so until perf has seen that counters hold what is
+ *	written to them, which some emulated ones do not
  * @vanished: called when the registers turn out to be gone, because the mode
  *	went off behind our back; any context; may be NULL
  *
@@ -148,12 +147,15 @@ struct xen_pmu {
 	u32 msr[XEN_PMU_NR_REGS];
 	u8 type[XEN_PMU_NR_REGS];
 	struct xen_pmu_rule rule[XEN_PMU_NR_REGS];
-	u8 map[XEN_PMU_MSR_SPAN];
+	struct xen_pmu_map *map;
+	bool lazy;
 	void (*vanished)(void);
 };
 
-/* A write through this MSR carries 32 bits and their sign. */
-#define XEN_PMU_SIGN_EXTEND	BIT(7)
+/* Flags in a map's entry, beside the register's number plus 1. */
+#define XEN_PMU_SIGN_EXTEND	BIT(7)	/* a write carries 32 bits, and a sign */
+#define XEN_PMU_PAGE_ONLY	BIT(6)	/* no trap emulates it for a PV guest */
+#define XEN_PMU_ENTRY_REG	GENMASK(5, 0)
 
 /**
  * struct xen_pmu_vendor - all that differs between vendors
@@ -310,13 +312,12 @@ bool xen_pmu_in_page(u32 offset, unsigned int count, unsigned int size);
 void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		      const struct xen_pmu_layout *layout,
 		      const struct xen_pmu_cpuid *cpuid);
-u8 xen_pmu_decode(const struct xen_pmu *pmu, u32 msr);
 
 /* regs.c */
 int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
-		      u64 *val);
+		      u64 *val, u8 flags);
 int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
-		       u64 val);
+		       u64 val, u8 flags);
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
 bool xen_pmu_regs_cached(const struct xen_pmu_vcpu *v);
 u64 xen_pmu_regs_enabled(const struct xen_pmu_vcpu *v);
@@ -331,8 +332,10 @@ void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v);
 int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config);
 
 /* gate.c */
-bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val, int *err);
-bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u64 val, int *err);
+bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 *val,
+		       int *err);
+bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
+			int *err);
 u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter);
 
 /* sample.c */
@@ -363,5 +366,6 @@ int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		    const struct xen_pmu_cpuid *cpuid, struct xen_pmu_vcpu *v);
 void xen_pmu_vcpu_down(struct xen_pmu_vcpu *v);
 void xen_pmu_vcpu_suspend(struct xen_pmu_vcpu *v);
+void xen_pmu_be_lazy(void);
 
 #endif /* _ARCH_X86_XEN_PMU_H */

@@ -135,13 +135,16 @@ static void page_ack(const struct xen_pmu_vcpu *v, u64 val)
 }
 
 /* In the page, to start a counter is to put its value there. */
-static void page_start(const struct xen_pmu_vcpu *v, u64 counters)
+static void page_start(struct xen_pmu_vcpu *v, u64 counters)
 {
-	for (; counters; counters &= counters - 1) {
-		unsigned int reg = reg_of(__ffs64(counters));
+	u64 known = counters & v->latched;
+
+	for (; known; known &= known - 1) {
+		unsigned int reg = reg_of(__ffs64(known));
 
 		page_write(v, reg, v->shadow[reg]);
 	}
+	v->latched &= ~counters;
 }
 
 /*
@@ -213,28 +216,33 @@ static void latch(struct xen_pmu_vcpu *v, u64 counters)
 		fetch(v, reg_of(__ffs64(counters)));
 }
 
-/*
- * Counters that a write to a control would let loose, though perf has them
- * stopped and their values are still in hardware.
- */
-static u64 would_stray(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
+/* What hardware would count after a write to a control. */
+static u64 enabled_after(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
-	u64 before = enabled(v, v->held), old = v->held[reg], after;
+	u64 old = v->held[reg], after;
 
 	v->held[reg] = val;
 	after = enabled(v, v->held);
 	v->held[reg] = old;
-	return after & ~before & ~enabled(v, v->shadow);
+	return after;
 }
 
 /*
+ * A write may let counters loose that perf has stopped and whose values are
+ * still in hardware: they are latched first.
+ *
  * Xen forgets that the vPMU runs when any counter is disabled, and remembers
  * when one is enabled (amd_vpmu_do_wrmsr()). While it has forgotten, a vCPU
  * switch drops the context and a flush ignores the page.
+ *
+ * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
+ * switches to one whose vPMU does not run (vpmu_load()): who starts the first
+ * counter unmasks it.
  */
 static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
-	u64 stray = would_stray(v, reg, val);
+	u64 before = enabled(v, v->held), after = enabled_after(v, reg, val);
+	u64 stray = after & ~before & ~enabled(v, v->shadow);
 	int err;
 
 	latch(v, stray);
@@ -245,8 +253,9 @@ static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	v->stale |= stray;
 	v->held[reg] = val;
 	v->running = v->pmu->vendor->stops_on_disable ?
-		     val & ARCH_PERFMON_EVENTSEL_ENABLE :
-		     enabled(v, v->held);
+		     val & ARCH_PERFMON_EVENTSEL_ENABLE : after;
+	if (after && !before)
+		xen_pmu_regs_lvtpc(v, v->lvtpc);
 	return 0;
 }
 
@@ -298,9 +307,10 @@ static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
 }
 
 /*
- * Start counters from the shadow, and program those that run as perf wants.
- * One that hardware counts already begins with the write of its value, any
- * other with the write of the last of its controls.
+ * Start counters, and program those that run as perf wants. One that hardware
+ * counts already begins with the write of its value, any other with the write
+ * of the last of its controls. One that is not latched began when the same
+ * write stopped others, from the value that stood still in hardware.
  */
 static void start(struct xen_pmu_vcpu *v, u64 counters)
 {
@@ -314,23 +324,15 @@ static void start(struct xen_pmu_vcpu *v, u64 counters)
 		if (write_control(v, reg, v->shadow[reg]))
 			drop_control(v, reg);
 	}
-	write_counters(v, counters & was_on);
+	write_counters(v, counters & was_on & v->latched);
 	remind(v);
-
-	v->latched &= ~counters;
 	v->stale &= ~counters;
-	/*
-	 * Xen masks LVTPC when it switches from a vCPU, and leaves it masked
-	 * when it switches to one whose vPMU does not run (vpmu_load()).
-	 */
-	if (!was_on)
-		xen_pmu_regs_lvtpc(v, v->lvtpc);
-
 	/* An overflow in the middle: the page lacks what was written. */
 	if (xen_pmu_regs_cached(v)) {
 		page_enter(v, was_loose);
 		page_start(v, counters);
 	}
+	v->latched &= ~counters;
 }
 
 static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
@@ -375,19 +377,22 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
  * @reg: the register
  * @msr: the MSR by which it was asked for
  * @val: where the value goes
+ * @flags: XEN_PMU_PAGE_ONLY, of the MSR
  *
  * On the vCPU, with interrupts off.
  *
  * Return: 0, or -EIO if Xen raised #GP.
  */
 int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
-		      u64 *val)
+		      u64 *val, u8 flags)
 {
 	bool cached = xen_pmu_regs_cached(v);
 	int err = 0;
 
 	if (cached)
 		page_enter(v, loose(v));
+	else if (flags & XEN_PMU_PAGE_ONLY)
+		return trap_read(v, msr, val);
 
 	switch (v->pmu->type[reg]) {
 	case XEN_PMU_TYPE_COUNTER:
@@ -412,8 +417,6 @@ int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		*val = 0;
 		return 0;
 	default:
-		if (!cached)
-			return trap_read(v, msr, val);
 		*val = page_read(v, reg);
 		return 0;
 	}
@@ -424,6 +427,10 @@ static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	u64 bit = bit_of(reg), was_loose = loose(v);
 
 	v->shadow[reg] = val;
+	if (!v->pmu->lazy && v->home == XEN_PMU_HOME_XEN) {
+		v->latched &= ~bit;
+		return trap_write(v, v->pmu->msr[reg], val);
+	}
 	if (v->home == XEN_PMU_HOME_SAVED || !(enabled(v, v->shadow) & bit)) {
 		v->latched |= bit;
 		v->stale |= bit;
@@ -464,7 +471,6 @@ static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 		page_enter(v, was_loose);
 		latch(v, was_on & ~on);
 		v->stale |= was_on & ~on;
-		v->latched &= ~(on & ~was_on);
 		page_start(v, on & ~was_on);
 		return 0;
 	}
@@ -487,21 +493,22 @@ static bool allowed(const struct xen_pmu_rule *rule, u64 val)
  * @reg: the register
  * @msr: the MSR by which it was asked for
  * @val: value
+ * @flags: XEN_PMU_PAGE_ONLY and XEN_PMU_SIGN_EXTEND, of the MSR
  *
  * On the vCPU, with interrupts off.
  *
  * Return: 0, or -EIO where hardware or Xen raise #GP; nothing has changed then.
  */
 int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
-		       u64 val)
+		       u64 val, u8 flags)
 {
 	const struct xen_pmu_rule *rule = &v->pmu->rule[reg];
 	u8 type = v->pmu->type[reg];
 	bool cached = xen_pmu_regs_cached(v);
 
-	if (type == XEN_PMU_TYPE_FOREIGN && !cached)
+	if (flags & XEN_PMU_PAGE_ONLY && !cached)
 		return trap_write(v, msr, val);
-	if (xen_pmu_decode(v->pmu, msr) & XEN_PMU_SIGN_EXTEND)
+	if (flags & XEN_PMU_SIGN_EXTEND)
 		val = (s64)(s32)val & rule->width;
 	if (!allowed(rule, val))
 		return -EIO;
