@@ -81,6 +81,11 @@ static int fake_op(unsigned int op, struct xen_pmu_params *params)
 	return model_hypercall(b->m, b->current_vcpu, op, params);
 }
 
+static u64 fake_steal_clock(void)
+{
+	return bench_of_test()->switches;
+}
+
 static int fake_rdmsr(u32 msr, u64 *val)
 {
 	struct bench *b = bench_of_test();
@@ -188,6 +193,7 @@ struct bench *bench_create(struct kunit *test, const struct machine *machine)
 	test->priv = b;
 
 	kunit_activate_static_stub(test, xen_pmu_op, fake_op);
+	kunit_activate_static_stub(test, xen_pmu_steal_clock, fake_steal_clock);
 	kunit_activate_static_stub(test, xen_pmu_rdmsr, fake_rdmsr);
 	kunit_activate_static_stub(test, xen_pmu_wrmsr, fake_wrmsr);
 	kunit_activate_static_stub(test, xen_pmu_alloc_page, fake_alloc_page);
@@ -240,6 +246,18 @@ void bench_up(struct kunit *test)
 
 	for (i = BENCH_MAX_VCPUS; i-- > 0;)
 		KUNIT_ASSERT_EQ(test, bench_vcpu_up(b, i), 0);
+}
+
+/**
+ * bench_take_turns() - give vCPU 0's physical CPU to vCPU 1 for a while
+ * @b: the bench
+ */
+void bench_take_turns(struct bench *b)
+{
+	model_schedule(b->m, 0, 1);
+	model_retire(b->m, 1, false, 500, 500);
+	model_schedule(b->m, 0, 0);
+	b->switches++;
 }
 
 /**

@@ -34,6 +34,7 @@ struct machine {
  * @current_vcpu: whose accesses and hypercalls these are
  * @pages: pages allocated and not freed
  * @irqs: interrupts bound and not unbound
+ * @switches: how often vCPU 0 was switched from
  * @no_page: the next allocation fails
  * @no_irq: the next binding fails
  * @freed_mapped: a page was freed that Xen still mapped
@@ -51,6 +52,7 @@ struct bench {
 	unsigned int current_vcpu;
 	int pages;
 	int irqs;
+	u64 switches;
 	bool no_page;
 	bool no_irq;
 	bool freed_mapped;
@@ -66,6 +68,7 @@ int bench_init(struct kunit *test);
 struct bench *bench_create(struct kunit *test, const struct machine *machine);
 void bench_up(struct kunit *test);
 int bench_vcpu_up(struct bench *b, unsigned int vcpu);
+void bench_take_turns(struct bench *b);
 struct xen_pmu_vcpu *bench_vcpu(struct bench *b);
 
 int bench_read(struct bench *b, u32 msr, u64 *val);

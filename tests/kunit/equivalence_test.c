@@ -13,7 +13,7 @@
 
 #include "bench.h"
 
-static unsigned long accesses = 100000;
+static unsigned long accesses = 1000000;
 module_param(accesses, ulong, 0444);
 MODULE_PARM_DESC(accesses, "random accesses on each machine and seed");
 
@@ -306,20 +306,12 @@ static void retire(struct run *r)
 	      r->p.frozen);
 }
 
-/* The other vCPU gets the physical CPU for a while. */
-static void switch_vcpu(struct run *r)
-{
-	model_schedule(r->b->m, 0, 1);
-	model_retire(r->b->m, 1, false, 500, 500);
-	model_schedule(r->b->m, 0, 0);
-}
-
 static void step(struct run *r)
 {
 	r->step++;
 	switch (roll(r, 16)) {
 	case 0:
-		switch_vcpu(r);
+		bench_take_turns(r->b);
 		break;
 	case 1 ... 4:
 		retire(r);

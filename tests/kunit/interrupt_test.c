@@ -202,9 +202,7 @@ static void interrupt_stop_one_of_two(struct kunit *test)
 	bench_stop(b, 0);
 
 	/* Both vCPUs take turns on one physical CPU. */
-	model_schedule(b->m, 0, 1);
-	model_retire(b->m, 1, false, 777, 777);
-	model_schedule(b->m, 0, 0);
+	bench_take_turns(b);
 	model_retire(b->m, 0, false, 100, 100);
 
 	bench_read(b, bench_counter_msr(b, 1), &val);

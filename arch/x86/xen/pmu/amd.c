@@ -84,10 +84,9 @@ static u64 amd_enabled(const struct xen_pmu *pmu, const u64 *shadow)
 	return mask;
 }
 
-static unsigned int amd_own(unsigned int counter, u64 *bits)
+static struct xen_pmu_own amd_own(unsigned int counter)
 {
-	*bits = ~0ULL;
-	return XEN_PMU_CONTROL + counter;
+	return (struct xen_pmu_own) { XEN_PMU_CONTROL + counter, ~0ULL };
 }
 
 static int amd_pmc(const struct xen_pmu *pmu, u32 counter)

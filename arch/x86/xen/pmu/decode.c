@@ -7,6 +7,8 @@
 #include <linux/minmax.h>
 #include <linux/string.h>
 
+#include <asm/perf_event.h>
+
 #include <xen/page.h>
 
 #include "pmu.h"
@@ -77,6 +79,23 @@ static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
 	}
 }
 
+static void describe_reg(struct xen_pmu *pmu, unsigned int reg)
+{
+	unsigned int counter = reg;
+
+	if (!pmu->msr[reg])
+		return;
+	if (pmu->type[reg] == XEN_PMU_TYPE_CONTROL)
+		pmu->controls |= BIT_ULL(reg);
+	if (pmu->type[reg] != XEN_PMU_TYPE_COUNTER)
+		return;
+
+	if (reg >= XEN_PMU_FIXED)
+		counter = INTEL_PMC_IDX_FIXED + reg - XEN_PMU_FIXED;
+	pmu->counters |= BIT_ULL(counter);
+	pmu->own[reg] = pmu->vendor->own(counter);
+}
+
 /**
  * xen_pmu_describe() - lay out the tables of a PMU
  * @pmu: where they go; @pmu->map is where the map goes
@@ -107,4 +126,6 @@ void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 	for (i = 0; i < vendor->nr_rows; i++)
 		describe_row(pmu, &vendor->rows[i]);
 	vendor->rules(pmu, cpuid);
+	for (i = 0; i < XEN_PMU_NR_REGS; i++)
+		describe_reg(pmu, i);
 }

@@ -158,15 +158,17 @@ static u64 intel_enabled(const struct xen_pmu *pmu, const u64 *shadow)
 	return mask & shadow[XEN_PMU_GLOBAL_CTRL];
 }
 
-static unsigned int intel_own(unsigned int counter, u64 *bits)
+static struct xen_pmu_own intel_own(unsigned int counter)
 {
-	if (counter < INTEL_GLOBAL_FIXED) {
-		*bits = ~0ULL;
-		return XEN_PMU_CONTROL + counter;
-	}
-	*bits = low_bits(INTEL_FIXED_BITS) <<
-		(counter - INTEL_GLOBAL_FIXED) * INTEL_FIXED_BITS;
-	return XEN_PMU_FIXED_CTRL;
+	unsigned int shift;
+
+	if (counter < INTEL_GLOBAL_FIXED)
+		return (struct xen_pmu_own) { XEN_PMU_CONTROL + counter, ~0ULL };
+
+	shift = (counter - INTEL_GLOBAL_FIXED) * INTEL_FIXED_BITS;
+	return (struct xen_pmu_own) {
+		XEN_PMU_FIXED_CTRL, low_bits(INTEL_FIXED_BITS) << shift
+	};
 }
 
 static int intel_pmc(const struct xen_pmu *pmu, u32 counter)

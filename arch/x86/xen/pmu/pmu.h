@@ -125,6 +125,16 @@ struct xen_pmu_layout {
 };
 
 /**
+ * struct xen_pmu_own - the control that programs a counter
+ * @reg: the register
+ * @bits: which of its bits do
+ */
+struct xen_pmu_own {
+	u8 reg;
+	u64 bits;
+};
+
+/**
  * struct xen_pmu - the PMU that Xen offers, the same for all vCPUs
  * @vendor: the vendor's table; NULL until the first vCPU is up
  * @layout: of every vCPU's page
@@ -132,6 +142,9 @@ struct xen_pmu_layout {
  * @msr: the MSR to reach a register by; 0 if the register does not exist
  * @type: a register's &enum xen_pmu_type
  * @rule: what may be written to a register
+ * @own: of each counter, by its register
+ * @controls: the registers that are controls
+ * @counters: the counters; bits as in IA32_PERF_GLOBAL_CTRL
  * @map: from MSR to register and flags
  * @lazy: writes may wait; not so until perf has seen that counters hold what is
  *	written to them, which some emulated ones do not
@@ -147,6 +160,9 @@ struct xen_pmu {
 	u32 msr[XEN_PMU_NR_REGS];
 	u8 type[XEN_PMU_NR_REGS];
 	struct xen_pmu_rule rule[XEN_PMU_NR_REGS];
+	struct xen_pmu_own own[XEN_PMU_NR_REGS];
+	u64 controls;
+	u64 counters;
 	struct xen_pmu_map *map;
 	bool lazy;
 	void (*vanished)(void);
@@ -170,7 +186,7 @@ struct xen_pmu {
  * @rules: fill in @rule of the registers that exist
  * @enabled: mask of the counters that count, from a shadow of the registers;
  *	bits as in IA32_PERF_GLOBAL_CTRL
- * @own: the control that programs a counter, and which of its bits do
+ * @own: the control that programs a counter
  * @pmc: RDPMC index to register, or -1
  * @announce: tell the kernel what Xen has but CPUID hides; may be NULL
  * @filtered: whether Xen may refuse an event select, because of its command
@@ -187,7 +203,7 @@ struct xen_pmu_vendor {
 		      const struct xen_pmu_cpuid *cpuid);
 	void (*rules)(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid);
 	u64 (*enabled)(const struct xen_pmu *pmu, const u64 *shadow);
-	unsigned int (*own)(unsigned int counter, u64 *bits);
+	struct xen_pmu_own (*own)(unsigned int counter);
 	int (*pmc)(const struct xen_pmu *pmu, u32 counter);
 	void (*announce)(const struct xen_pmu *pmu);
 	bool (*filtered)(u64 config);
@@ -267,6 +283,12 @@ struct xen_pmu_stats {
  * @stale: of these, those that hardware has another value of
  * @shadow: what perf wrote or would read
  * @held: the controls that hardware has
+ * @wanted: counters that @shadow enables; bits as in IA32_PERF_GLOBAL_CTRL
+ * @counted: counters that @held enables
+ * @asked: perf has read or written a counter since it last stopped some
+ * @interrupts: the last time it had not, when it started them again
+ * @stopped_at: the steal clock when the last counter stopped
+ * @lvtpc_set: Xen knows @lvtpc
  * @cpu: Linux' number of the CPU
  * @id: Xen's number of the vCPU
  * @irq: Linux' number for VIRQ_XENPMU, or -1
@@ -287,6 +309,12 @@ struct xen_pmu_vcpu {
 	u64 stale;
 	u64 shadow[XEN_PMU_NR_REGS];
 	u64 held[XEN_PMU_NR_REGS];
+	u64 wanted;
+	u64 counted;
+	bool asked;
+	bool interrupts;
+	u64 stopped_at;
+	bool lvtpc_set;
 	unsigned int cpu;
 	u32 id;
 	int irq;
@@ -299,6 +327,7 @@ DECLARE_PER_CPU(struct xen_pmu_vcpu, xen_pmu_vcpu);
 /* seam.c */
 int xen_pmu_op(unsigned int op, struct xen_pmu_params *params);
 bool xen_pmu_mode_is_off(void);
+u64 xen_pmu_steal_clock(void);
 int xen_pmu_rdmsr(u32 msr, u64 *val);
 int xen_pmu_wrmsr(u32 msr, u64 val);
 struct xen_pmu_data *xen_pmu_alloc_page(void);

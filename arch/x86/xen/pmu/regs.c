@@ -62,6 +62,11 @@ static u64 bit_of(unsigned int reg)
 				   : BIT_ULL(FIXED_BIT + reg - XEN_PMU_FIXED);
 }
 
+/* Registers of a mask, lowest first. */
+#define for_each_reg(reg, mask) \
+	for (u64 _left = (mask); \
+	     _left && ((reg) = __ffs64(_left), true); _left &= _left - 1)
+
 static u64 enabled(const struct xen_pmu_vcpu *v, const u64 *regs)
 {
 	return v->pmu->vendor->enabled(v->pmu, regs);
@@ -70,7 +75,13 @@ static u64 enabled(const struct xen_pmu_vcpu *v, const u64 *regs)
 /* Counters that hardware counts and perf has stopped. */
 static u64 loose(const struct xen_pmu_vcpu *v)
 {
-	return enabled(v, v->held) & ~enabled(v, v->shadow);
+	return v->counted & ~v->wanted;
+}
+
+static const struct xen_pmu_own *own(const struct xen_pmu_vcpu *v,
+				     unsigned int bit)
+{
+	return &v->pmu->own[reg_of(bit)];
 }
 
 /**
@@ -81,7 +92,7 @@ static u64 loose(const struct xen_pmu_vcpu *v)
  */
 u64 xen_pmu_regs_enabled(const struct xen_pmu_vcpu *v)
 {
-	return v->pmu ? enabled(v, v->shadow) : 0;
+	return READ_ONCE(v->wanted);
 }
 
 /**
@@ -92,7 +103,7 @@ u64 xen_pmu_regs_enabled(const struct xen_pmu_vcpu *v)
  */
 u64 xen_pmu_regs_loose(const struct xen_pmu_vcpu *v)
 {
-	return v->pmu ? loose(v) : 0;
+	return READ_ONCE(v->counted) & ~READ_ONCE(v->wanted);
 }
 
 /**
@@ -175,6 +186,19 @@ static int trap_write(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 	return xen_pmu_wrmsr(msr, val);
 }
 
+/* While an overflow waits, the flush takes LVTPC along. */
+static void set_lvtpc(struct xen_pmu_vcpu *v)
+{
+	WRITE_ONCE(v->page->pmu.l.lapic_lvtpc, v->lvtpc);
+	v->lvtpc_set = true;
+	if (xen_pmu_regs_cached(v))
+		return;
+
+	v->stats.lvtpc++;
+	if (xen_pmu_op(XENPMU_lvtpc_set, NULL))
+		pr_warn_once("xen_pmu: Xen refused LVTPC; interrupts may be masked\n");
+}
+
 /* All registers read 0 while Xen's mode is off; a counter seldom does. */
 static bool vanished(struct xen_pmu_vcpu *v)
 {
@@ -216,15 +240,18 @@ static void latch(struct xen_pmu_vcpu *v, u64 counters)
 		fetch(v, reg_of(__ffs64(counters)));
 }
 
-/* What hardware would count after a write to a control. */
-static u64 enabled_after(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
+/*
+ * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
+ * switches to one whose vPMU does not run (vpmu_load()): who starts the first
+ * counter must unmask it, if there was a switch since the last one stopped. A
+ * vCPU that was away has waited to run again, if only for a moment.
+ */
+static void mind_lvtpc(struct xen_pmu_vcpu *v, u64 before, u64 after)
 {
-	u64 old = v->held[reg], after;
-
-	v->held[reg] = val;
-	after = enabled(v, v->held);
-	v->held[reg] = old;
-	return after;
+	if (before && !after)
+		v->stopped_at = xen_pmu_steal_clock();
+	else if (after && !before && v->stopped_at != xen_pmu_steal_clock())
+		set_lvtpc(v);
 }
 
 /*
@@ -234,40 +261,38 @@ static u64 enabled_after(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
  * Xen forgets that the vPMU runs when any counter is disabled, and remembers
  * when one is enabled (amd_vpmu_do_wrmsr()). While it has forgotten, a vCPU
  * switch drops the context and a flush ignores the page.
- *
- * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
- * switches to one whose vPMU does not run (vpmu_load()): who starts the first
- * counter unmasks it.
  */
 static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
-	u64 before = enabled(v, v->held), after = enabled_after(v, reg, val);
-	u64 stray = after & ~before & ~enabled(v, v->shadow);
+	u64 before = v->counted, old = v->held[reg], after, stray;
 	int err;
 
+	v->held[reg] = val;
+	after = enabled(v, v->held);
+	stray = after & ~before & ~v->wanted;
 	latch(v, stray);
 	err = trap_write(v, v->pmu->msr[reg], val);
-	if (err)
+	if (err) {
+		v->held[reg] = old;
 		return err;
+	}
 
 	v->stale |= stray;
-	v->held[reg] = val;
+	v->counted = after;
 	v->running = v->pmu->vendor->stops_on_disable ?
 		     val & ARCH_PERFMON_EVENTSEL_ENABLE : after;
-	if (after && !before)
-		xen_pmu_regs_lvtpc(v, v->lvtpc);
+	mind_lvtpc(v, before, after);
 	return 0;
 }
 
 static void remind(struct xen_pmu_vcpu *v)
 {
-	u64 on = enabled(v, v->held), bits;
 	unsigned int reg;
 
-	if (!on || v->running)
+	if (!v->counted || v->running)
 		return;
 
-	reg = v->pmu->vendor->own(__ffs64(on), &bits);
+	reg = own(v, __ffs64(v->counted))->reg;
 	write_control(v, reg, v->held[reg]);
 }
 
@@ -283,13 +308,13 @@ static void write_counters(struct xen_pmu_vcpu *v, u64 counters)
 /* Controls in which hardware programs these counters otherwise than perf. */
 static u64 owed_controls(const struct xen_pmu_vcpu *v, u64 counters)
 {
-	u64 owed = 0, bits, left;
+	u64 owed = 0, left;
 
 	for (left = counters; left; left &= left - 1) {
-		unsigned int reg = v->pmu->vendor->own(__ffs64(left), &bits);
+		const struct xen_pmu_own *o = own(v, __ffs64(left));
 
-		if ((v->held[reg] ^ v->shadow[reg]) & bits)
-			owed |= BIT_ULL(reg);
+		if ((v->held[o->reg] ^ v->shadow[o->reg]) & o->bits)
+			owed |= BIT_ULL(o->reg);
 	}
 	if (v->pmu->msr[XEN_PMU_GLOBAL_CTRL] &&
 	    (v->held[XEN_PMU_GLOBAL_CTRL] ^ v->shadow[XEN_PMU_GLOBAL_CTRL]) &
@@ -303,6 +328,7 @@ static u64 owed_controls(const struct xen_pmu_vcpu *v, u64 counters)
 static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
 {
 	v->shadow[reg] = v->pmu->rule[reg].fixed_bits;
+	v->wanted = enabled(v, v->shadow);
 	pr_warn_once("xen_pmu: Xen refuses an event that it took before\n");
 }
 
@@ -312,10 +338,9 @@ static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
  * of the last of its controls. One that is not latched began when the same
  * write stopped others, from the value that stood still in hardware.
  */
-static void start(struct xen_pmu_vcpu *v, u64 counters)
+static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 {
-	u64 was_on = enabled(v, v->held), was_loose = loose(v) | counters;
-	u64 owed = owed_controls(v, enabled(v, v->shadow));
+	u64 was_on = v->counted, was_loose = loose(v) | counters;
 
 	write_counters(v, counters & v->stale & ~was_on);
 	for (; owed; owed &= owed - 1) {
@@ -347,21 +372,34 @@ static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 }
 
 /*
- * Stop counters that perf has just disabled by a write to @reg. To stop them
- * in hardware costs a write now and one when they start again; to let them
- * loose costs a read each, which perf wants in any case, and a write each when
- * they start, which perf mostly wants too.
+ * To stop counters in hardware costs a write now and one when they start
+ * again. To let them loose costs a read each, which perf mostly wants in any
+ * case, and a write each when they start. That is never worse where a counter
+ * has a control of its own; where one control stops many it is for few, unless
+ * perf only interrupts the count, and asks for nothing: then it did so before.
  */
+static bool better_loose(const struct xen_pmu_vcpu *v, unsigned int reg,
+			 u64 counters)
+{
+	if (!v->pmu->msr[XEN_PMU_GLOBAL_CTRL])
+		return true;
+
+	return hweight64(counters) <= 2 &&
+	       !(reg == XEN_PMU_GLOBAL_CTRL && v->interrupts);
+}
+
+/* Stop counters that perf has just disabled by a write to @reg. */
 static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 {
 	u64 was_loose = loose(v) & ~counters;
-	bool few = hweight64(counters) <= 2;
+	bool let_loose = better_loose(v, reg, counters);
 
-	if (few)
+	v->asked = false;
+	if (let_loose)
 		latch(v, counters);
 	v->stale |= counters & v->latched;
 
-	if (!few || near_overflow(v, counters)) {
+	if (!let_loose || near_overflow(v, counters)) {
 		write_control(v, reg, v->shadow[reg]);
 		remind(v);
 	}
@@ -396,10 +434,11 @@ int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 
 	switch (v->pmu->type[reg]) {
 	case XEN_PMU_TYPE_COUNTER:
+		v->asked = true;
 		if (v->home == XEN_PMU_HOME_XEN && !(v->latched & bit_of(reg)))
 			err = fetch(v, reg);
 		if (!err)
-			v->latched |= bit_of(reg) & ~enabled(v, v->shadow);
+			v->latched |= bit_of(reg) & ~v->wanted;
 		*val = v->shadow[reg];
 		return err;
 	case XEN_PMU_TYPE_CONTROL:
@@ -426,12 +465,13 @@ static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
 	u64 bit = bit_of(reg), was_loose = loose(v);
 
+	v->asked = true;
 	v->shadow[reg] = val;
 	if (!v->pmu->lazy && v->home == XEN_PMU_HOME_XEN) {
 		v->latched &= ~bit;
 		return trap_write(v, v->pmu->msr[reg], val);
 	}
-	if (v->home == XEN_PMU_HOME_SAVED || !(enabled(v, v->shadow) & bit)) {
+	if (v->home == XEN_PMU_HOME_SAVED || !(v->wanted & bit)) {
 		v->latched |= bit;
 		v->stale |= bit;
 		return 0;
@@ -449,36 +489,41 @@ static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
 	bool (*filtered)(u64 config) = v->pmu->vendor->filtered;
-	u64 was_on = enabled(v, v->shadow);
-	u64 changed = (val ^ v->held[reg]) & ~ARCH_PERFMON_EVENTSEL_ENABLE;
-	u64 was_loose = loose(v), on;
+	u64 changed = val ^ v->held[reg], was_loose = loose(v);
+	u64 was_on = v->wanted, stopped, started, owed;
 	int err;
 
 	/* Xen may refuse an event: only it can tell, and it must at once. */
-	if (v->home == XEN_PMU_HOME_XEN && !xen_pmu_regs_cached(v) &&
-	    reg < XEN_PMU_FIXED && changed && filtered && filtered(val)) {
+	if (changed & ~ARCH_PERFMON_EVENTSEL_ENABLE && reg < XEN_PMU_FIXED &&
+	    v->home == XEN_PMU_HOME_XEN && !xen_pmu_regs_cached(v) &&
+	    filtered && filtered(val)) {
 		err = write_control(v, reg, val);
 		if (err)
 			return err;
 	}
 
 	v->shadow[reg] = val;
+	v->wanted = enabled(v, v->shadow);
 	if (v->home == XEN_PMU_HOME_SAVED)
 		return 0;
 
-	on = enabled(v, v->shadow);
+	stopped = was_on & ~v->wanted;
+	started = v->wanted & ~was_on;
 	if (xen_pmu_regs_cached(v)) {
 		page_enter(v, was_loose);
-		latch(v, was_on & ~on);
-		v->stale |= was_on & ~on;
-		page_start(v, on & ~was_on);
+		latch(v, stopped);
+		v->stale |= stopped;
+		page_start(v, started);
 		return 0;
 	}
 
-	if (was_on & ~on)
-		stop(v, reg, was_on & ~on);
-	if (owed_controls(v, on) || on & ~was_on)
-		start(v, on & ~was_on);
+	if (stopped)
+		stop(v, reg, stopped);
+	if (started)
+		v->interrupts = !v->asked;
+	owed = owed_controls(v, changed ? v->wanted : started);
+	if (owed | started)
+		start(v, started, owed);
 	return 0;
 }
 
@@ -542,22 +587,17 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
  * @v: the vCPU
  * @val: value
  *
- * While an overflow waits, the flush takes it along. On the vCPU, with
+ * What Xen has been told already it is not told again. On the vCPU, with
  * interrupts off.
  */
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val)
 {
+	if (v->lvtpc == val && v->lvtpc_set)
+		return;
+
 	v->lvtpc = val;
-	if (v->home != XEN_PMU_HOME_XEN)
-		return;
-
-	WRITE_ONCE(v->page->pmu.l.lapic_lvtpc, val);
-	if (xen_pmu_regs_cached(v))
-		return;
-
-	v->stats.lvtpc++;
-	if (xen_pmu_op(XENPMU_lvtpc_set, NULL))
-		pr_warn_once("xen_pmu: Xen refused LVTPC; interrupts may be masked\n");
+	if (v->home == XEN_PMU_HOME_XEN)
+		set_lvtpc(v);
 }
 
 /* ---- From one home to the other ---- */
@@ -566,15 +606,13 @@ void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val)
 static void page_restore(const struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
+	u64 left;
 
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++) {
-		u8 type = v->pmu->type[reg];
-
-		if (!v->pmu->slot[reg])
-			continue;
-		if (type == XEN_PMU_TYPE_CONTROL ||
-		    (type == XEN_PMU_TYPE_COUNTER && v->latched & bit_of(reg)))
-			page_write(v, reg, v->shadow[reg]);
+	for_each_reg(reg, v->pmu->controls)
+		page_write(v, reg, v->shadow[reg]);
+	for (left = v->latched; left; left &= left - 1) {
+		reg = reg_of(__ffs64(left));
+		page_write(v, reg, v->shadow[reg]);
 	}
 }
 
@@ -593,19 +631,6 @@ static void page_repair(const struct xen_pmu_vcpu *v)
 				   (page_read(v, reg) & ~rule->fixed_mask) |
 				   rule->fixed_bits);
 	}
-}
-
-static u64 all_counters(const struct xen_pmu_vcpu *v)
-{
-	u64 counters = 0;
-	unsigned int reg;
-
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (v->pmu->msr[reg] &&
-		    v->pmu->type[reg] == XEN_PMU_TYPE_COUNTER)
-			counters |= bit_of(reg);
-
-	return counters;
 }
 
 static int flush(struct xen_pmu_vcpu *v)
@@ -628,7 +653,7 @@ static int flush(struct xen_pmu_vcpu *v)
 /* Xen has ignored the page: do by traps what the flush should have done. */
 static void flush_by_traps(struct xen_pmu_vcpu *v)
 {
-	u64 on = enabled(v, v->shadow), ack = 0;
+	u64 on = v->wanted, ack = 0;
 
 	if (v->pmu->slot[XEN_PMU_GLOBAL_OVF_CTRL])
 		ack = page_read(v, XEN_PMU_GLOBAL_OVF_CTRL);
@@ -637,17 +662,7 @@ static void flush_by_traps(struct xen_pmu_vcpu *v)
 
 	v->stale |= on;
 	if (on)
-		start(v, on);
-}
-
-/* The controls of hardware are those that perf wrote. */
-static void all_held(struct xen_pmu_vcpu *v, const u64 *regs)
-{
-	unsigned int reg;
-
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (v->pmu->type[reg] == XEN_PMU_TYPE_CONTROL)
-			v->held[reg] = regs[reg];
+		start(v, on, owed_controls(v, on));
 }
 
 /**
@@ -664,18 +679,18 @@ static void all_held(struct xen_pmu_vcpu *v, const u64 *regs)
  */
 int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 {
-	u64 on = enabled(v, v->shadow);
 	bool loads = v->running;
+	unsigned int reg;
 	int err;
 
 	page_enter(v, loose(v));
 	if (!loads)
-		latch(v, on);
+		latch(v, v->wanted);
 	page_restore(v);
 
 	err = flush(v);
 	if (err) {
-		latch(v, all_counters(v));
+		latch(v, v->pmu->counters);
 		v->home = XEN_PMU_HOME_SAVED;
 		v->stats.lost++;
 		return err;
@@ -687,9 +702,13 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 		return 0;
 	}
 
-	all_held(v, v->shadow);
-	v->running = on;
-	v->latched &= ~on;
+	for_each_reg(reg, v->pmu->controls)
+		v->held[reg] = v->shadow[reg];
+	if (v->counted && !v->wanted)
+		v->stopped_at = xen_pmu_steal_clock();
+	v->counted = v->wanted;
+	v->running = v->wanted;
+	v->latched &= ~v->wanted;
 	v->stale = 0;
 	return 0;
 }
@@ -697,30 +716,29 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 /* From the shadow to hardware; @held says what is there. */
 static void restore(struct xen_pmu_vcpu *v)
 {
-	u64 on = enabled(v, v->shadow);
-
 	v->home = XEN_PMU_HOME_XEN;
-	v->latched = all_counters(v);
+	v->latched = v->pmu->counters;
 	v->stale = v->latched;
 	v->entered = false;
+	set_lvtpc(v);
 
-	if (xen_pmu_regs_cached(v)) {
-		/* An overflow was left unhandled: Xen wants a flush first. */
+	/* An overflow that was left unhandled: Xen wants a flush first. */
+	if (xen_pmu_regs_cached(v))
 		xen_pmu_regs_flush(v);
-		return;
-	}
-	if (on)
-		start(v, on);
-	xen_pmu_regs_lvtpc(v, v->lvtpc);
+	else if (v->wanted)
+		start(v, v->wanted, owed_controls(v, v->wanted));
 }
 
-static void controls_off(u64 *regs, const struct xen_pmu *pmu)
+/* Hardware has all counters off. */
+static void nothing_held(struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
 
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (pmu->type[reg] == XEN_PMU_TYPE_CONTROL)
-			regs[reg] = pmu->rule[reg].fixed_bits;
+	for_each_reg(reg, v->pmu->controls)
+		v->held[reg] = v->pmu->rule[reg].fixed_bits;
+	v->counted = 0;
+	v->running = false;
+	v->stopped_at = ~0ULL;
 }
 
 /**
@@ -733,18 +751,19 @@ static void controls_off(u64 *regs, const struct xen_pmu *pmu)
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
 {
 	v->page = page;
-	v->running = false;
-	controls_off(v->held, v->pmu);
+	nothing_held(v);
 	if (v->home == XEN_PMU_HOME_SAVED) {
 		restore(v);
 		return;
 	}
 
-	memset(v->shadow, 0, sizeof(v->shadow));
-	controls_off(v->shadow, v->pmu);
-	v->latched = all_counters(v);
+	/* Counters are 0 in both, controls as a new vPMU has them. */
+	memcpy(v->shadow, v->held, sizeof(v->shadow));
+	v->wanted = 0;
+	v->latched = v->pmu->counters;
 	v->stale = 0;
 	v->entered = false;
+	v->lvtpc_set = false;
 	v->home = XEN_PMU_HOME_XEN;
 }
 
@@ -780,7 +799,7 @@ struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v)
 		return NULL;
 
 	if (v->home == XEN_PMU_HOME_XEN)
-		latch(v, all_counters(v));
+		latch(v, v->pmu->counters);
 	v->home = XEN_PMU_HOME_SAVED;
 	WRITE_ONCE(v->page, NULL);
 	return page;
@@ -790,13 +809,9 @@ static void stop_hardware(struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
 
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (v->pmu->msr[reg] &&
-		    v->pmu->type[reg] == XEN_PMU_TYPE_CONTROL)
-			trap_write(v, v->pmu->msr[reg],
-				   v->pmu->rule[reg].fixed_bits);
-	controls_off(v->held, v->pmu);
-	v->running = false;
+	for_each_reg(reg, v->pmu->controls)
+		trap_write(v, v->pmu->msr[reg], v->pmu->rule[reg].fixed_bits);
+	nothing_held(v);
 }
 
 /**
@@ -811,7 +826,7 @@ void xen_pmu_regs_pause(struct xen_pmu_vcpu *v)
 	if (v->home != XEN_PMU_HOME_XEN)
 		return;
 
-	latch(v, all_counters(v));
+	latch(v, v->pmu->counters);
 	if (!xen_pmu_regs_cached(v))
 		stop_hardware(v);
 	v->home = XEN_PMU_HOME_SAVED;
@@ -850,9 +865,8 @@ void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v)
 		return;
 
 	latch(v, loose(v));
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (v->pmu->type[reg] == XEN_PMU_TYPE_CONTROL &&
-		    v->held[reg] != v->shadow[reg])
+	for_each_reg(reg, v->pmu->controls)
+		if (v->held[reg] != v->shadow[reg])
 			write_control(v, reg, v->shadow[reg]);
 	remind(v);
 }
@@ -882,7 +896,7 @@ int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config)
 		return 0;
 
 	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++, reg++) {
-		if (!v->pmu->msr[reg] || enabled(v, v->shadow) & BIT_ULL(i))
+		if (!v->pmu->msr[reg] || v->wanted & BIT_ULL(i))
 			continue;
 		old = v->held[reg];
 		err = write_control(v, reg, config);

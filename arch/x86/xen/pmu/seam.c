@@ -9,6 +9,7 @@
 #include <linux/interrupt.h>
 
 #include <asm/msr.h>
+#include <asm/paravirt.h>
 #include <asm/xen/hypercall.h>
 #include <asm/xen/page.h>
 
@@ -46,6 +47,21 @@ bool xen_pmu_mode_is_off(void)
 
 	return !xen_pmu_op(XENPMU_mode_get, &params) &&
 	       params.val == XENPMU_MODE_OFF;
+}
+
+/**
+ * xen_pmu_steal_clock() - time that this vCPU waited for a physical CPU
+ *
+ * It stands still exactly as long as the vCPU is not switched from. Interrupts
+ * off.
+ *
+ * Return: nanoseconds.
+ */
+u64 xen_pmu_steal_clock(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_steal_clock);
+
+	return paravirt_steal_clock(smp_processor_id());
 }
 
 /**
