@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Packages: the host's tools, and files that are unpacked but not installed.
+
+Mirrors are those of the machine's own configuration, always.  What would change
+how the machine boots (Xen), and what only our QEMU reads, is unpacked into the
+cache and never installed.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from rig import paths, say
+from rig.say import Problem
+
+TOOLS = """
+    bc bison build-essential busybox-static ccache cpio flex git libelf-dev libfdt-dev
+    libglib2.0-dev libpixman-1-dev libssl-dev libxen-dev linux-perf meson ninja-build
+    perl pkg-config sparse xz-utils zlib1g-dev
+""".split()
+
+# Suites in which Debian proper (not a third party) publishes, most of all for
+# the source package of an older release.
+DEBIAN_SUITES = {"bookworm", "trixie", "forky", "duke", "sid", "stable", "oldstable",
+                 "oldoldstable", "testing", "unstable"}
+NETWORK = re.compile(r"Could not resolve|Failed to fetch|Unable to connect|"
+                     r"Connection (failed|refused|timed out)|Network is unreachable")
+STALE = re.compile(r"Unable to locate package|Can't select|No packages found|404 +Not Found|"
+                   r"has no installation candidate|Couldn't find package")
+
+
+def _apt(command, what, *, cwd=None, log="apt.log"):
+    """One apt-get run as a step; returns None, or apt's words if it failed."""
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
+    path = paths.LOGS / log
+    try:
+        say.run(what, command, path, cwd=cwd, env=env)
+    except Problem:
+        return path.read_text(errors="replace") if path.exists() else "apt-get is missing"
+    return None
+
+
+def _explain(words, wanted, instead=""):
+    """apt's failure in one sentence."""
+    if NETWORK.search(words):
+        why = "the package mirror of this machine's apt configuration cannot be reached"
+    elif STALE.search(words):
+        why = "this machine's apt configuration does not offer it"
+    else:
+        why = "apt-get said: " + (re.findall(r"^E: .*", words, re.M) or ["nothing useful"])[0]
+    return Problem(f"Cannot get {wanted}: {why}. {instead}".rstrip())
+
+
+def missing():
+    """The packages of TOOLS that are not installed."""
+    try:
+        listing = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *TOOLS],
+            capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        raise Problem("The rig finds its tools with dpkg and apt-get, and this system "
+                      "has neither: use Debian 12 or 13 (a container will do).") from None
+    present = {name for name, _, status in (line.partition(" ") for line in
+               listing.splitlines()) if status == "installed"}
+    return [name for name in TOOLS if name not in present]
+
+
+_updated = False
+
+
+def _update():
+    """apt-get update, once a run."""
+    global _updated  # pylint: disable=global-statement
+    if not _updated and os.geteuid() == 0:
+        _apt(["apt-get", "update"], "updating apt's package lists")
+        _updated = True
+        return True
+    return False
+
+
+def ensure_tools():
+    """Install what the rig needs and the machine lacks."""
+    need = missing()
+    if not need:
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *need]
+    if os.geteuid() != 0:
+        raise Problem("These packages are missing and installing them needs root: "
+                      f"{' '.join(need)}.\nRun as root, or first: sudo {shlex.join(command)}")
+    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+        _update()
+    what = f"installing {len(need)} packages"
+    words = _apt(command, what)
+    if words is not None and _update():
+        words = _apt(command, what)
+    if words is not None:
+        raise _explain(words, "packages " + " ".join(need), f"See {paths.LOGS / 'apt.log'}.")
+
+
+def _uris(options, *action):
+    """What ``apt-get --print-uris`` would fetch: {file name: sha256}."""
+    listing = say.output(["apt-get", *options, *action, "--print-uris"]) or ""
+    return dict(re.findall(r"^'[^']+' (\S+) \d+ SHA256:([0-9a-f]{64})$", listing, re.M))
+
+
+def deb(name, instead=""):
+    """A package's file, downloaded once and verified; apt's own lists vouch for it."""
+    record = paths.DOWNLOADS / f"{name}.sha256"
+    if record.exists():
+        mark, _, filename = record.read_text().strip().partition("  ")
+        file = paths.DOWNLOADS / filename
+        if file.exists():
+            if paths.sha256(file) == mark:
+                return file
+            say.line(f"   {file} is damaged (its checksum is wrong): fetching it again")
+            file.unlink()
+
+    paths.DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    for attempt in range(2):
+        known = _uris([], "download", name)
+        file = next((paths.DOWNLOADS / entry for entry in known), None)
+        words = "Unable to locate package"
+        if file:
+            mark = known[file.name]
+            if file.exists() and paths.sha256(file) != mark:
+                file.unlink()
+            words = None if file.exists() else _apt(
+                ["apt-get", "-o", "APT::Sandbox::User=root", "download", name],
+                f"downloading {file.name}", cwd=paths.DOWNLOADS)
+            if words is None:
+                if paths.sha256(file) != mark:
+                    file.unlink()
+                    raise Problem(f"{file.name} was downloaded with a wrong checksum; "
+                                  "it was removed, try again.")
+                paths.replace(record, f"{mark}  {file.name}\n".encode())
+                return file
+        if attempt or not _update():
+            break
+    raise _explain(words, f"package {name}", instead)
+
+
+def unpacked(name):
+    """A package's files in the cache, unpacked whole or not at all."""
+    file = deb(name)
+    target = paths.CACHE / "unpacked" / file.name.removesuffix(".deb")
+    with paths.lock(paths.CACHE / ".unpack.lock", lambda: None):
+        if not target.exists():
+            fresh = target.with_name(f".{target.name}")
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            subprocess.run(["dpkg-deb", "-x", file, fresh], check=True)
+            fresh.rename(target)
+    return target
+
+
+def first_known(names):
+    """The first of several package names that this machine's apt has."""
+    for attempt in range(2):
+        for name in names:
+            if (paths.DOWNLOADS / f"{name}.sha256").exists() or _uris([], "download", name):
+                return name
+        if attempt or not _update():
+            break
+    return names[0]
+
+
+def debian_mirrors(folder=Path("/etc/apt")):
+    """(URI, signed-by) of every Debian archive in the machine's configuration.
+
+    Both formats count: deb822 (``*.sources``) and one-line (``*.list``).
+    """
+    mirrors = []
+
+    def add(uri, suites, components, key):
+        suites = {suite.strip("/").split("/")[0] for suite in suites}
+        if suites & DEBIAN_SUITES and "main" in components and (uri, key) not in mirrors:
+            mirrors.append((uri, key))
+
+    for file in sorted(folder.glob("sources.list.d/*.sources")):
+        text = "\n".join(row for row in file.read_text(errors="replace").splitlines()
+                         if not row.startswith("#"))
+        for stanza in re.split(r"\n\s*\n", text):
+            field = {name.lower(): " ".join(value.split()) for name, value in re.findall(
+                r"^([\w-]+):(.*(?:\n[ \t].*)*)", stanza, re.M)}
+            if field.get("enabled", "yes") == "no" or "BEGIN PGP" in field.get("signed-by", ""):
+                continue
+            for uri in field.get("uris", "").split():
+                add(uri, field.get("suites", "").split(), field.get("components", "").split(),
+                    field.get("signed-by", ""))
+    for file in [folder / "sources.list", *sorted(folder.glob("sources.list.d/*.list"))]:
+        if not file.exists():
+            continue
+        for kind, options, uri, suite, components in re.findall(
+                r"^(deb|deb-src)\s+(?:\[([^]]*)\]\s*)?(\S+)\s+(\S+)([^#\n]*)",
+                file.read_text(errors="replace"), re.M):
+            del kind
+            key = re.search(r"signed-by=(\S+)", options)
+            add(uri, [suite], components.split(), key.group(1) if key else "")
+    return mirrors
+
+
+def source_tar(package, suite, filename):
+    """A source package's upstream tarball out of the pool of the machine's mirror.
+
+    A private apt configuration asks for the suite's sources and leaves the
+    machine's own lists alone.  The caller checks the tarball against its pin.
+    """
+    instead = f"QEMU_SRC=/path/to/{filename} takes a local copy."
+    mirrors = debian_mirrors()
+    if not mirrors:
+        raise Problem(f"Cannot get {filename}: this machine's apt configuration names "
+                      f"no Debian mirror. {instead}")
+    private = paths.CACHE / "apt"
+    (private / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    sources = private / "sources.list"
+    paths.replace(sources, "".join(
+        f"deb-src {f'[signed-by={key}] ' if key else ''}{uri} {suite} main\n"
+        for uri, key in mirrors).encode())
+    options = [word for setting in (
+        f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=/dev/null",
+        f"Dir::State::lists={private / 'lists'}", "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=", "APT::Sandbox::User=root",
+        "Acquire::Languages=none") for word in ("-o", setting)]
+    action = ["source", "--download-only", "--tar-only", "--only-source", package]
+    if filename not in _uris(options, *action):
+        words = _apt(["apt-get", *options, "update", "--error-on=any"],
+                     f"reading the source lists of {suite}")
+        if words is not None:
+            raise _explain(words, filename, instead)
+    paths.DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    words = _apt(["apt-get", *options, *action], f"downloading {filename}",
+                 cwd=paths.DOWNLOADS)
+    if words is not None or not (paths.DOWNLOADS / filename).exists():
+        raise _explain(words or "Unable to locate package", filename, instead)
+    return paths.DOWNLOADS / filename

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The cases: what the head of a case script says about it, and what its run says."""
+
+import dataclasses
+import re
+
+from rig import paths
+from rig.say import Problem
+
+FOLDER = paths.RIG / "cases"
+LIBRARY = {"lib"}       # scripts in that folder that are no cases
+KERNELS = ("ours", "baseline")
+KNOWN = {"about", "cpus", "kernels", "xen", "smp", "timeout", "boot", "linux", "kernel"}
+
+# What a healthy kernel never says. Xen's own "WARNING: ..." starts with (XEN).
+FATAL = re.compile(r"^(?:\(XEN\) .*(?:Xen BUG|FATAL|Assertion|Xen call trace)|"
+                   r"(?:\[[ \d.]+\] ?)?(?:BUG:|Oops:?|WARNING: CPU|general protection fault|"
+                   r"Kernel panic|INFO: task|INFO: rcu|unchecked MSR|Call Trace:|"
+                   r"kernel BUG|WARNING: possible)).*", re.M)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One script in rig/cases/."""
+
+    name: str
+    about: str
+    cpus: tuple
+    kernels: tuple
+    kernel: str         # a variant of ours to boot instead, such as "ssp"
+    xen: str
+    linux: str
+    smp: int
+    timeout: float
+    bare: bool
+
+
+def _read(path):
+    head = {}
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        found = re.match(r"# (\w+): +(.*\S)", line)
+        if found and found[1] in KNOWN:
+            head[found[1]] = found[2]
+    if "about" not in head:
+        raise Problem(f"{path} has no line '# about: ...' in its head, as every case must.")
+    return Case(name=path.stem, about=head["about"],
+                cpus=tuple(head.get("cpus", "amd intel").split()),
+                kernels=tuple(head.get("kernels", "ours baseline").split()),
+                kernel=head.get("kernel", "ours"),
+                xen=head.get("xen", ""), linux=head.get("linux", ""),
+                smp=int(head.get("smp", "1")), timeout=float(head.get("timeout", "240")),
+                bare=head.get("boot", "xen") == "bare")
+
+
+def every():
+    """All cases, by name."""
+    return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.sh"))
+            if path.stem not in LIBRARY}
+
+
+def choose(name, cpu):
+    """The cases asked for, as (case, cpu) pairs; an unknown name lists the known ones."""
+    known = every()
+    if name and name not in known:
+        raise Problem(f"There is no case {name!r}. The cases are: {', '.join(known)}.")
+    pairs = [(case, model) for case in ([known[name]] if name else known.values())
+             for model in case.cpus]
+    models = sorted({model for _, model in pairs})
+    if cpu and cpu not in models:
+        raise Problem(f"CPU={cpu} is not modelled{' for ' + name if name else ''}; "
+                      f"CPU= can be: {', '.join(models)}.")
+    return [(case, model) for case, model in pairs if cpu in (None, "", model)]
+
+
+@dataclasses.dataclass
+class Verdict:
+    """What a run of a case came to."""
+
+    passed: list
+    failed: list        # (name, why)
+    skipped: list
+    figures: dict       # name -> "value unit"
+    fatal: str | None = None
+
+
+def judge(console, timed_out=False, limit=0):
+    """Read a console: the TAP, the figures, and everything that must not be in it."""
+    verdict = Verdict([], [], [], {})
+    plan, last, why = None, None, {}
+    for line in console.splitlines():
+        if found := re.match(r"(not )?ok (\d+) - (.*?)(?: # SKIP (.*))?$", line):
+            last = (int(found[2]), found[3])
+            if found[1]:
+                verdict.failed.append(found[3])
+            elif found[4] is not None:
+                verdict.skipped.append(found[3])
+            else:
+                verdict.passed.append(found[3])
+        elif found := re.match(r"# figure (\S+) (\S+) ?(.*)", line):
+            verdict.figures[found[1]] = f"{found[2]} {found[3]}".strip()
+        elif found := re.match(r"#   (.*)", line):
+            if last:
+                why[last[1]] = found[1]
+        elif found := re.match(r"1\.\.(\d+)$", line):
+            plan = int(found[1])
+    verdict.failed = [(name, why.get(name, "")) for name in verdict.failed]
+    ran = len(verdict.passed) + len(verdict.failed) + len(verdict.skipped)
+    bad = FATAL.search(console)
+    if bad:
+        verdict.fatal = bad[0].strip()
+    if timed_out:
+        verdict.failed.append(("ends in time", f"was stopped after {limit:.0f} s"))
+    elif plan is None:
+        verdict.failed.append(("ends with a plan", "the case stopped early"))
+    elif plan != ran:
+        verdict.failed.append(("shows all its results", f"{ran} of {plan} arrived"))
+    return verdict

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the cases share: TAP, figures, and reading perf's output.
+# A case sources it first, and calls `done_testing` last.
+
+tests=0
+perf=${PERF:-perf}
+CYCLES=2	# the rig's processor takes that many for every instruction
+RIG=${RIG-}
+scratch=${TMPDIR:-/tmp}/rig.$$
+mkdir -p "$scratch" && cd "$scratch" || exit 1
+
+# pass NAME / fail NAME [WHY]
+pass() {
+	tests=$((tests + 1))
+	echo "ok $tests - $1"
+}
+
+fail() {
+	tests=$((tests + 1))
+	echo "not ok $tests - $1"
+	[ -z "${2-}" ] || echo "#   $2"
+}
+
+# skip NAME WHY
+skip() {
+	tests=$((tests + 1))
+	echo "ok $tests - $1 # SKIP $2"
+}
+
+# none NUMBER: is it nothing at all?
+none() {
+	[ "$1" = 0 ]
+}
+
+# check NAME COMMAND...: passes if the command succeeds
+check() {
+	what=$1
+	shift
+	if "$@"; then pass "$what"; else fail "$what" "failed: $*"; fi
+}
+
+# figure NAME VALUE [UNIT]: a number for the table
+figure() {
+	echo "# figure $1 $2 ${3-}"
+}
+
+# close_to NAME VALUE WANTED TOLERANCE: within TOLERANCE percent of WANTED
+close_to() {
+	if awk -v v="$2" -v w="$3" -v t="$4" 'BEGIN {
+		if (v !~ /^[0-9.]+$/) exit 1
+		d = v - w; if (d < 0) d = -d; exit !(d * 100 <= t * w) }'
+	then
+		pass "$1"
+	else
+		fail "$1" "got $2, wanted $3 +-$4 %"
+	fi
+}
+
+# near NAME VALUE WANTED DISTANCE: no farther than DISTANCE from WANTED
+near() {
+	if awk -v v="$2" -v w="$3" -v t="$4" 'BEGIN {
+		if (v !~ /^[0-9.]+$/) exit 1
+		d = v - w; if (d < 0) d = -d; exit !(d <= t) }'
+	then
+		pass "$1"
+	else
+		fail "$1" "got $2, wanted $3 +-$4"
+	fi
+}
+
+# percent PART WHOLE: one decimal
+percent() {
+	awk -v p="$1" -v w="$2" 'BEGIN { if (w > 0) printf "%.1f", 100 * p / w; else print "nan" }'
+}
+
+# count EVENTS COMMAND...: perf stat; its result is read with `counted EVENT`
+count() {
+	events=$1
+	shift
+	$perf stat -x, -o rig.stat -e "$events" -- "$@" >rig.out 2>&1 ||
+		echo "# perf stat -e $events $* failed: $(head -3 rig.out)"
+}
+
+counted() {
+	awk -F, -v e="$1" '$3 == e { print $1; exit }' rig.stat
+}
+
+# The share of the time an event was on a counter, in percent
+running() {
+	awk -F, -v e="$1" '$3 == e { print $1 ~ /^[0-9]/ ? $5 : "nothing"; exit }' rig.stat
+}
+
+# record EVENT PERIOD COMMAND...: perf record into perf.data, and its summary;
+# perf is slow to start, so the questions below are answered from the summary.
+record() {
+	event=$1 period=$2
+	shift 2
+	$perf record -q -e "$event" -c "$period" -o perf.data -- "$@" >rig.out 2>&1 ||
+		echo "# perf record -e $event -c $period $* failed: $(head -3 rig.out)"
+	summarise
+}
+
+# summarise [perf report arguments]: "PERCENT SAMPLES SYMBOL", greatest first
+summarise() {
+	$perf report --stdio --no-children -g none -F overhead,sample,sym "$@" 2>/dev/null |
+		awk '/^ *[0-9.]+%/ { sub("%", "", $1); print $1, $2, $NF }' >rig.symbols
+}
+
+# samples: how many there are
+samples() {
+	awk '{ sum += $2 } END { print sum + 0 }' rig.symbols
+}
+
+# hottest: the symbol with the greatest share
+hottest() {
+	awk '{ print $3; exit }' rig.symbols
+}
+
+# share SYMBOL: its part of the samples, in percent
+share() {
+	awk -v f="$1" '$3 == f { share = $1; exit } END { print share + 0 }' rig.symbols
+}
+
+# interrupts NAME: how often an interrupt line came, all CPUs together.
+# The names of the lines are those of /proc/interrupts: pmu0, pmu1, ...
+interrupts() {
+	awk -v n="$1" '$NF ~ "^" n "$" { for (i = 2; i < NF; i++)
+		if ($i ~ /^[0-9]+$/) sum += $i; else break } END { print sum + 0 }' /proc/interrupts
+}
+
+# pmu_messages: what the kernel's log says about a Xen PMU
+pmu_messages() {
+	dmesg | grep -iE 'xen.*pmu|vpmu' | grep -v rig_case
+}
+
+done_testing() {
+	echo "1..$tests"
+}

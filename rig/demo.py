@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+"""perf at work in a Xen dom0, on a machine that has neither: one page to look at."""
+
+import concurrent.futures
+import re
+import time
+
+from rig import boot, host, kernel, paths, say, truth
+from rig.kernel import Kernel
+from rig.say import Problem
+
+CPUS = ("amd", "intel")
+BAR = 28
+TIMEOUT = 240
+
+
+def _boot(cpu, parts, kind):
+    """One dom0 that runs rig/guest/demo.sh."""
+    machine = boot.Machine(
+        qemu=parts.qemu, kernel=parts.kernels[kind], initrd=parts.image, xen=parts.xen,
+        cpu=cpu, timeout=TIMEOUT,
+        linux_args=f"rig_case=demo rig_cpu={cpu} rig_kernel={kind}")
+    return boot.run(machine, paths.LOGS / f"demo-{cpu}-{kind}.log")
+
+
+def _facts(result):
+    """The "demo ..." lines of a console."""
+    facts = {"stat": {}, "hot": []}
+    for line in result.console.splitlines():
+        found = re.match(r"demo (\w+) ?(.*)", line)
+        if not found:
+            continue
+        key, value = found.groups()
+        if key == "stat":
+            name, _, count = value.partition(" ")
+            facts["stat"][name] = count
+        elif key == "hot":
+            share, level, symbol = value.split(" ", 2)
+            facts["hot"].append((float(share), level, symbol))
+        else:
+            facts[key] = value
+    if "end" not in facts:
+        how = f"was stopped after {TIMEOUT} s" if result.timed_out else "ended early"
+        raise Problem(f"dom0 {how}. The console is in {result.log}; it ends with:\n"
+                      f"{say.tail(result.log)}")
+    if not facts["hot"] or not facts["stat"].get("cycles", "").isdigit():
+        raise Problem(f"perf counted nothing in dom0. The console is in {result.log}.")
+    return facts
+
+
+def _number(text):
+    """A count with its thousands apart."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def _draw(facts, result):
+    """The page of one machine."""
+    stat = facts["stat"]
+    say.line()
+    say.line(say.bold(f"{facts['cpu']}") + "  (modelled by QEMU's TCG)")
+    say.line(f"Xen {facts['xen']}, Linux {facts['linux']} as dom0; {facts['pmu']}")
+    say.line()
+    say.line(f"  $ perf stat {facts['work']}")
+    for name, count in stat.items():
+        note = ""
+        if name == "instructions" and count.isdigit():
+            note = f"   {int(count) / int(stat['cycles']):.2f} per cycle"
+        unit = " ms" if name == "task-clock" else ""
+        say.line(f"  {_number(count) + unit:>18}  {name}{say.dim(note)}")
+    say.line()
+    say.line(f"  $ perf record -e cycles {facts['work']}: {_number(facts['samples'])} samples")
+    top = facts["hot"][0][0]
+    for share, level, symbol in facts["hot"]:
+        kernel_side = level == "[k]"
+        bar = "█" * max(1, round(BAR * share / top))
+        say.line(f"  {share:5.1f} %  {say.colour('33' if kernel_side else '36', bar.ljust(BAR))}"
+                 f"  {'kernel' if kernel_side else 'user  '}  {symbol}")
+    took = truth.between(truth.read(result.truth), 1, 2)
+    calls = truth.total(took, "hypercall")
+    kinds = ", ".join(f"{count:,} {name[1]}" for name, count in took.most_common()
+                      if name[0] == "hypercall")
+    traps = truth.total(took, "trap")
+    say.line()
+    say.line(f"  {_number(facts['virqs'])} interrupts (VIRQ_XENPMU), {calls:,} xenpmu hypercalls "
+             f"({kinds or 'none'}), {traps:,} trapped MSR accesses")
+
+
+def run(line):
+    """Both machines at once, then their pages; returns the exit status."""
+    start = time.monotonic()
+    kind = "ours" if kernel.have_module() else "baseline"
+    say.section("getting ready")
+    parts = host.parts(line, [kind])
+    ready = time.monotonic()
+    with say.Step(f"booting Xen twice ({' and '.join(CPUS)}), perf at work in each"), \
+            concurrent.futures.ThreadPoolExecutor(len(CPUS)) as pool:
+        results = list(pool.map(lambda cpu: _boot(cpu, parts, kind), CPUS))
+    say.section(f"perf in a Xen dom0, {'our' if kind == 'ours' else 'the unpatched'} kernel")
+    for result in results:
+        _draw(_facts(result), result)
+    end = time.monotonic()
+    say.line()
+    say.line(f"Took {say.clock(end - start)}: {say.clock(ready - start)} to get ready, "
+             f"{say.clock(end - ready)} for both machines, each with a console log in "
+             f"{paths.LOGS.relative_to(paths.ROOT)}/.")
+    return 0

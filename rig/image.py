@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0
+"""dom0's initramfs: busybox, perf, the cases and our small programs.
+
+Written straight in cpio's "newc" format, with fixed times and owners, so that
+the same inputs give the same bytes and nothing needs root.
+"""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from rig import paths
+from rig.say import Problem, output
+
+GUEST = paths.RIG / "guest"
+CASES = paths.RIG / "cases"
+BENCH = paths.RIG / "bench"
+# Every function is to stay one function with a frame, so that profiles are known.
+CFLAGS = ("-static", "-O2", "-g0", "-Wall", "-Wextra", "-fno-inline", "-fno-ipa-cp",
+          "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer")
+
+
+class Cpio:
+    """A newc archive in the making."""
+
+    def __init__(self):
+        self.chunks = []
+        self.size = 0
+        self.inode = 0
+        self.seen = set()
+
+    def _put(self, data):
+        self.chunks.append(data)
+        self.size += len(data)
+        self.chunks.append(bytes(-self.size % 4))
+        self.size += -self.size % 4
+
+    def _entry(self, name, mode, data=b"", device=(0, 0)):
+        self.inode += 1
+        raw = name.encode() + b"\0"
+        fields = (self.inode, mode, 0, 0, 2 if stat.S_ISDIR(mode) else 1, 0, len(data),
+                  0, 0, *device, len(raw), 0)
+        self._put(b"070701" + b"".join(b"%08x" % field for field in fields) + raw)
+        self._put(data)
+
+    def folder(self, name):
+        """A directory, with those above it."""
+        name = str(name).strip("/")
+        if name in self.seen or name in ("", "."):
+            return
+        self.folder(os.path.dirname(name))
+        self.seen.add(name)
+        self._entry(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name, data, mode=0o755):
+        name = str(name).strip("/")
+        if name not in self.seen:
+            self.folder(os.path.dirname(name))
+            self.seen.add(name)
+            self._entry(name, stat.S_IFREG | mode, data)
+
+    def link(self, name, target):
+        name = str(name).strip("/")
+        if name not in self.seen:
+            self.folder(os.path.dirname(name))
+            self.seen.add(name)
+            self._entry(name, stat.S_IFLNK | 0o777, target.encode())
+
+    def device(self, name, major, minor):
+        self.folder(os.path.dirname(name.strip("/")))
+        self._entry(name.strip("/"), stat.S_IFCHR | 0o600, device=(major, minor))
+
+    def finish(self):
+        self._entry("TRAILER!!!", 0)
+        return b"".join(self.chunks)
+
+
+def tool(name):
+    """A program of this machine that goes into the image."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if not found:
+        raise Problem(f"The program {name!r} is missing; it goes into dom0's image.")
+    return Path(found).resolve()
+
+
+def libraries(program):
+    """The shared libraries a program loads, its loader included."""
+    listing = output(["ldd", str(program)]) or ""
+    if "not found" in listing:
+        raise Problem(f"{program} lacks a library:\n{listing}")
+    return sorted(set(re.findall(r"(/\S+) \(0x", listing)))
+
+
+def compile_guest(source, to):
+    """One of our programs, static: it must run in any dom0."""
+    done = subprocess.run(["gcc", *CFLAGS, "-o", to, source], capture_output=True,
+                          text=True, check=False)
+    if done.returncode:
+        raise Problem(f"{source} does not compile:\n{done.stderr}")
+
+
+def build():
+    """The image's path; made again only if something that goes into it changed."""
+    perf, busybox = tool("perf"), tool("busybox")
+    sources = sorted(GUEST.glob("*.c"))
+    scripts = [path for folder in (CASES, BENCH) for path in sorted(folder.iterdir())
+               if path.is_file()]
+    inputs = [Path(__file__), GUEST / "init", GUEST / "demo.sh", busybox, perf, *sources, *scripts]
+    image = paths.BUILD / "image" / "dom0.cpio"
+    stamp = image.with_name("dom0.stamp")
+    with paths.lock(image.with_name("lock"), lambda: None):
+        mark = paths.digest(*inputs, *(path.name for path in inputs))
+        if image.exists() and stamp.exists() and stamp.read_text() == mark:
+            return image
+
+        archive = Cpio()
+        for folder in ("dev", "proc", "sys", "tmp", "root", "etc", "var", "usr/local/bin"):
+            archive.folder(folder)
+        archive.device("dev/console", 5, 1)
+        archive.device("dev/null", 1, 3)
+        archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)
+        archive.file("init", (GUEST / "init").read_bytes())
+        archive.file("bin/busybox", busybox.read_bytes())
+        archive.file("usr/bin/perf", perf.read_bytes())
+        for library in libraries(perf):
+            archive.file(library, Path(library).read_bytes())
+        for applet in (output([busybox, "--list"]) or "").split():
+            archive.link(f"bin/{applet}", "busybox")
+        for source in sources:
+            program = image.with_name(source.stem)
+            program.parent.mkdir(parents=True, exist_ok=True)
+            compile_guest(source, program)
+            archive.file(f"usr/local/bin/{source.stem}", program.read_bytes())
+        archive.file("cases/demo.sh", (GUEST / "demo.sh").read_bytes())
+        for script in scripts:
+            archive.file(f"cases/{script.name}", script.read_bytes())
+        paths.replace(image, archive.finish())
+        paths.replace(stamp, mark.encode())
+    return image

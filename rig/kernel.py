@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kernels: ours, the unpatched one beside it, and variants of ours.
+
+One unpacked tree each in build/src/<name>/, with its objects in a folder inside
+and build/<name> a link to that; one configuration for all of them, so that a
+difference between two kernels is a difference of the code.
+
+The objects are inside the tree because kbuild then calls its sources "..": all
+trees compile with the same words, and the second one comes out of ccache.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from rig import apt, paths, say
+from rig.say import Problem
+
+CONFIGS = paths.RIG / "kernel"
+PATCHES = paths.ROOT / "patches"
+OBJECTS = "objects-"     # folders of objects inside a source tree start so
+JOBS = os.environ.get("JOBS") or str(os.cpu_count())
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """One kernel of one line: "ours", "baseline", or a variant of ours by name."""
+
+    line: str
+    kind: str = "ours"
+
+    @property
+    def name(self):
+        return self.line if self.kind == "ours" else f"{self.line}-{self.kind}"
+
+    @property
+    def source(self):
+        own = self.kind == "baseline" or self.kind in VARIANTS
+        return paths.BUILD / "src" / (self.name if own else self.line)
+
+    @property
+    def objects(self):
+        return self.source / f"{OBJECTS}{self.name}"
+
+    @property
+    def image(self):
+        return paths.BUILD / self.name / "arch" / "x86" / "boot" / "bzImage"
+
+
+def make_objects(folder):
+    """A folder for objects inside a tree, and the link to it in build/."""
+    folder.mkdir(exist_ok=True)
+    link = paths.BUILD / folder.name.removeprefix(OBJECTS)
+    if not link.is_symlink():
+        if link.exists():
+            shutil.rmtree(link)
+        link.symlink_to(folder.relative_to(paths.BUILD))
+
+
+def lines():
+    """The kernel lines there are patches for."""
+    return sorted({path.parent.name for path in PATCHES.glob("*/*.patch")},
+                  key=lambda name: [int(part) for part in name.split(".")])
+
+
+def have_module():
+    """Is our module in this checkout at all?"""
+    return bool(lines())
+
+
+def environment():
+    """For every compiler run: a shared cache, and no trace of where or when."""
+    return dict(os.environ, LC_ALL="C", CCACHE_DIR=str(paths.CACHE / "ccache"),
+                CCACHE_NOHASHDIR="1", CCACHE_MAXSIZE="4G",
+                KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_USER="rig",
+                KBUILD_BUILD_HOST="localhost", KBUILD_BUILD_VERSION="1")
+
+
+def _archive(line):
+    """The kernel's source as a file: KSRC=, or the distribution's package."""
+    local = os.environ.get("KSRC")
+    if not local:
+        return apt.deb(f"linux-source-{line}",
+                       "KSRC=/path/to/linux-VERSION.tar.xz takes a local copy.")
+    file = Path(local).expanduser().resolve()
+    if not file.is_file():
+        raise Problem(f"KSRC={local}: there is no such file.")
+    return file
+
+
+def version(tree):
+    """The line of a kernel tree, such as "6.12", from its Makefile; None if it is none."""
+    try:
+        text = (tree / "Makefile").read_text(errors="replace")
+    except OSError:
+        return None
+    found = dict(re.findall(r"^(VERSION|PATCHLEVEL) = (\d+)$", text, re.M))
+    return f"{found['VERSION']}.{found['PATCHLEVEL']}" if len(found) == 2 else None
+
+
+def _unpack(archive, target, line):
+    """Unpack a tarball, or the tarball in a .deb, whole or not at all."""
+    fresh = target.with_name(f".{target.name}.unpacking")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    stages = [["tar", "-xJ", "--strip-components=1", "-C", fresh]]
+    if archive.suffix == ".deb":
+        stages = [["dpkg-deb", "--fsys-tarfile", archive],
+                  ["tar", "-xO", "--wildcards", "./usr/src/linux-source-*.tar.xz"], *stages]
+    elif archive.name.endswith(".gz"):
+        stages = [["tar", "-xz", *stages[0][2:]]]
+    with say.Step(f"unpacking {archive.name} for {target.name}"):
+        stream = open(archive, "rb")
+        running = []
+        for stage in stages:
+            process = subprocess.Popen(stage, stdin=stream, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            stream.close()
+            stream = process.stdout
+            running.append(process)
+        stream.close()
+        bad = [process.stderr.read().decode(errors="replace").strip()
+               for process in reversed(running) if process.wait()]
+    if bad:
+        raise Problem(f"{archive} does not unpack ({bad[0].splitlines()[-1:] or '?'}): is it "
+                      "a kernel source tarball (.tar.xz, .tar.gz) or a linux-source package?")
+    if version(fresh) != line:
+        raise Problem(f"{archive} is not a kernel {line} source "
+                      f"(it says {version(fresh) or 'nothing'}); LINE= names another line.")
+    if target.exists():
+        shutil.rmtree(target)
+    fresh.rename(target)
+
+
+def _tree(kernel):
+    """The kernel's own unpacked tree."""
+    archive = _archive(kernel.line) if os.environ.get("KSRC") else None
+    stamp = kernel.source / ".rig"
+    mark = paths.sha256(archive) if archive else None
+    if not stamp.exists() or mark and stamp.read_text().strip() != mark:
+        archive = archive or _archive(kernel.line)
+        _unpack(archive, kernel.source, kernel.line)
+        stamp.write_text((mark or paths.sha256(archive)) + "\n")
+
+
+def apply(tree):
+    """scripts/apply: our module into a tree."""
+    done = subprocess.run([paths.ROOT / "scripts" / "apply", tree], capture_output=True,
+                          text=True, check=False)
+    if done.returncode:
+        raise Problem(done.stderr.strip() or f"scripts/apply {tree} failed")
+
+
+def _overlay(base, tree, changed):
+    """A variant's tree: symbolic links into ours, but for the files in ``changed``.
+
+    So a variant costs nothing and always has the newest sources.
+    """
+    folders = {Path(".")}
+    for name in changed:
+        folders.update(Path(name).parents)
+    for folder in folders:
+        if (tree / folder).is_symlink():
+            (tree / folder).unlink()
+        (tree / folder).mkdir(parents=True, exist_ok=True)
+        names = {entry.name for entry in (base / folder).iterdir()
+                 if not entry.name.startswith(OBJECTS)}
+        for stale in [entry for entry in (tree / folder).iterdir()
+                      if entry.name not in names and not entry.name.startswith(OBJECTS)]:
+            stale.unlink() if stale.is_symlink() else shutil.rmtree(stale)
+        for name in names:
+            link = tree / folder / name
+            if folder / name in folders or str(folder / name) in changed:
+                continue
+            if not link.is_symlink():
+                link.symlink_to(base / folder / name)
+    for name, text in changed.items():
+        paths.replace(tree / name, text.encode())
+
+
+# A variant is ours with some files of the tree changed: {path: old text -> new text}.
+VARIANTS = {
+    # All of arch/x86/xen with a canary in every function. The files that run
+    # before the canary's segment is set up keep their own -fno-stack-protector.
+    "ssp": {"arch/x86/xen/Makefile":
+            lambda text: text + "\nsubdir-ccflags-y += -fstack-protector-all\n"},
+}
+
+
+def configure(kernel, make):
+    """tinyconfig and our fragments; every line of them must hold."""
+    fragments = [CONFIGS / "base.config"]
+    extra = CONFIGS / f"{kernel.kind}.config"
+    if extra.exists():
+        fragments.append(extra)
+    mark = paths.digest(*fragments, kernel.source / "Makefile",
+                        *sorted(paths.ROOT.glob("Kconfig")),
+                        *sorted((PATCHES / kernel.line).glob("*.patch")))
+    stamp = kernel.objects / ".rig-config"
+    config = kernel.objects / ".config"
+    if stamp.exists() and config.exists() and stamp.read_text() == mark:
+        return
+    make_objects(kernel.objects)
+    log = paths.LOGS / f"config-{kernel.name}.log"
+    merge = [kernel.source / "scripts" / "kconfig" / "merge_config.sh", "-m", "-Q",
+             "-O", kernel.objects, config, *fragments]
+    steps = " && ".join(shlex.join(str(word) for word in command) for command in (
+        [*make, "tinyconfig"], merge, [*make, "olddefconfig"]))
+    say.run(f"configuring kernel {kernel.name}", ["sh", "-c", steps], log,
+            cwd=kernel.source, env=environment())
+    check_config(config, fragments, kernel.name)
+    stamp.write_text(mark)
+
+
+def check_config(config, fragments, name):
+    """A request that Kconfig dropped silently is an error here."""
+    have = set(config.read_text().splitlines())
+    wanted = [line for path in fragments for line in path.read_text().splitlines()
+              if re.match(r"(# )?CONFIG_", line)]
+    lost = [line for line in wanted if line not in have
+            and not (line.endswith(" is not set") and
+                     not any(row.startswith(line.split()[1] + "=") for row in have))]
+    if lost:
+        config.unlink()
+        raise Problem(f"The configuration of {name} does not keep what the rig asks for: "
+                      f"{', '.join(lost)} (a dependency is off, or the symbol is gone).")
+
+
+def objects_built(log):
+    """Progress of a kbuild log."""
+    try:
+        count = log.read_bytes().count(b"\n  CC ")
+    except OSError:
+        return ""
+    return f"{count} compiled" if count else ""
+
+
+def make_command(kernel, *targets):
+    """make for this kernel, with our compiler."""
+    return ["make", "-C", str(kernel.source), f"O={kernel.objects}", f"-j{JOBS}",
+            "CC=ccache gcc", "HOSTCC=ccache gcc", *targets]
+
+
+def prepare_tree(kernel):
+    """The kernel's tree, with all that belongs in it."""
+    if kernel.kind == "baseline":
+        _tree(kernel)
+        return
+    if kernel.line not in lines():
+        raise Problem(f"There are no patches for kernel line {kernel.line}; "
+                      f"LINE= can be: {', '.join(lines()) or '(none yet)'}.")
+    ours = Kernel(kernel.line)
+    _tree(ours)
+    try:
+        apply(ours.source)
+    except Problem:
+        # The hunks of an older checkout are in it: start over, objects too.
+        shutil.rmtree(ours.source)
+        _tree(ours)
+        apply(ours.source)
+    if kernel.kind in VARIANTS:
+        _overlay(ours.source, kernel.source, {
+            name: edit((ours.source / name).read_text())
+            for name, edit in VARIANTS[kernel.kind].items()})
+
+
+def prepare(kernel):
+    """The kernel's tree and its configuration."""
+    prepare_tree(kernel)
+    configure(kernel, make_command(kernel))
+
+
+def _lock_file(kernel):
+    """Baseline stands alone; ours and its variants share a tree, and so a lock."""
+    name = kernel.name if kernel.kind == "baseline" else kernel.line
+    return paths.BUILD / f".{name}.lock"
+
+
+@contextlib.contextmanager
+def reserved(kernel):
+    """Nobody else touches this kernel's tree and objects meanwhile."""
+    with paths.lock(_lock_file(kernel), lambda: say.line(
+            f"   another run builds kernel {kernel.name}: waiting for it")):
+        yield
+
+
+def build(kernel):
+    """The kernel's bzImage, up to date."""
+    name = f"kernel {kernel.name}"
+    with reserved(kernel):
+        prepare(kernel)
+        say.run(name, make_command(kernel, "bzImage"),
+                paths.LOGS / f"kernel-{kernel.name}.log", measure=objects_built,
+                env=environment())
+    return kernel.image

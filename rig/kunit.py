@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the unit tests with the kernel's own kunit.py, on our QEMU.
+
+Twice: as they are, and with the checkers that find what a test does not look
+at (memory, locking, sleeping).  Their fragments are in tests/kunit/.
+"""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from rig import kernel, paths, qemu_build, say
+from rig.say import Problem
+
+FOLDER = paths.ROOT / "tests" / "kunit"
+SUITES = {"plain": ("kunitconfig",), "debug": ("kunitconfig", "debug.config")}
+TIMEOUT = 600
+
+
+def _compiled(folder):
+    """Progress of a build whose output kunit.py keeps to itself."""
+    count = sum(name.endswith(".o") for _, _, names in os.walk(folder) for name in names)
+    return f"{count} objects" if count else ""
+
+
+def _totals(text):
+    """(passed, failed) of kunit.py's closing line."""
+    found = re.findall(r"Testing complete\. Ran (\d+) tests?:?(.*)", text)
+    if not found:
+        return None
+    counts = dict((name, int(count)) for name, count in
+                  re.findall(r"(passed|failed|crashed|errors): (\d+)", found[-1][1]))
+    bad = sum(counts.get(name, 0) for name in ("failed", "crashed", "errors"))
+    return counts.get("passed", 0), bad
+
+
+def _failures(text):
+    """The lines of kunit.py's output that name what failed, with the reasons."""
+    kept = [line for line in text.splitlines()
+            if re.search(r"\[FAILED\]|\[CRASHED\]|\[ERROR\]|EXPECTATION FAILED|ASSERTION FAILED|"
+                         r"# .*: .*==|BUG:|WARNING:|KASAN", line)]
+    return kept[:40]
+
+
+def _splats(text):
+    """What the checkers said; a test that passed beside it has still failed."""
+    return re.findall(r"BUG: .*|WARNING: (?:CPU|possible|suspicious).*", text)
+
+
+def run_suite(line, name):
+    """One configuration; returns (passed, failed)."""
+    fragments = [FOLDER / file for file in SUITES[name]]
+    absent = [path for path in fragments if not path.is_file()]
+    if absent:
+        raise Problem(f"There is no KUnit configuration {absent[0].relative_to(paths.ROOT)}.")
+    ours = kernel.Kernel(line)
+    qemu, *firmware = qemu_build.build()
+    log = paths.LOGS / f"kunit-{name}.log"
+    env = kernel.environment()
+    env["PATH"] = f"{Path(qemu).parent}:{env['PATH']}"
+    with kernel.reserved(ours):
+        kernel.prepare_tree(ours)
+        objects = ours.source / f"{kernel.OBJECTS}kunit-{name}"
+        kernel.make_objects(objects)
+        command = ["python3", "tools/testing/kunit/kunit.py", "run", "--arch=x86_64",
+                   *(f"--kunitconfig={path}" for path in fragments),
+                   f"--build_dir={objects}", f"--jobs={kernel.JOBS}", f"--timeout={TIMEOUT}",
+                   "--make_options=CC=ccache gcc", "--make_options=HOSTCC=ccache gcc",
+                   f"--qemu_args={shlex.join(firmware)}"]
+        try:
+            say.run(f"unit tests, {name}", command, log, cwd=ours.source, env=env,
+                    measure=lambda _: _compiled(objects))
+        except Problem:
+            # Failed tests and failed builds end alike; the log tells which it was.
+            if not log.exists() or _totals(log.read_text(errors="replace")) is None:
+                raise
+    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
+    counts = _totals(text)
+    if counts is None:
+        raise Problem(f"kunit.py ended without totals.\nThe end of {log}:\n{say.tail(log)}")
+    console = objects / "test.log"
+    splats = _splats(console.read_text(errors="replace")) if console.exists() else []
+    passed, failed = counts[0], counts[1] + len(splats)
+    for entry in _failures(text) + splats:
+        say.line(f"     {entry.strip()}")
+    mark = say.red("not ok") if failed or not passed else say.green("ok")
+    say.line(f"{mark} unit tests, {name}: {passed} passed, {failed} failed")
+    if failed or not passed:
+        say.line(f"   All of it is in {log}, the console in {console}")
+    return passed, failed if passed else max(failed, 1)
+
+
+def run(line):
+    """Both configurations; returns (passed, failed)."""
+    say.section(f"unit tests, kernel {line}")
+    return tuple(sum(column) for column in zip(*(run_suite(line, name) for name in SUITES)))
