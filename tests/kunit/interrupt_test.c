@@ -172,6 +172,35 @@ static void interrupt_races_with_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 7011);
 }
 
+static void overflow_next(struct bench *b)
+{
+	b->on_trap = overflow_now;
+}
+
+/*
+ * The counter is read and then, being near its overflow, stopped for good:
+ * Xen takes the vPMU for stopped, and ignores the page at the flush.
+ */
+static void interrupt_flush_ignored(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, START);
+	b->on_trap = overflow_next;
+	bench_stop(b, 0);
+	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	KUNIT_ASSERT_FALSE(test, bench_vcpu(b)->running);
+
+	bench_start(b, 1, 400);
+	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	model_retire(b->m, 0, false, 50, 50);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 450);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, START);
+}
+
 static void interrupt_races_with_stop(struct kunit *test)
 {
 	struct bench *b = test->priv;
@@ -182,7 +211,6 @@ static void interrupt_races_with_stop(struct kunit *test)
 	bench_stop(b, 0);
 	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
 
-	/* Xen takes the vPMU for stopped now, and the flush loads nothing. */
 	bench_start(b, 0, 400);
 	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
 	model_retire(b->m, 0, false, 50, 50);
@@ -211,7 +239,7 @@ static void interrupt_stop_one_of_two(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 100);
 }
 
-/* The page is scribbled over before the flush; controls are ours anyway. */
+/* Controls in the page are not believed, and repaired if Xen refuses them. */
 static void interrupt_hostile_controls(struct kunit *test)
 {
 	struct bench *b = test->priv;
@@ -229,7 +257,7 @@ static void interrupt_hostile_controls(struct kunit *test)
 	bench_read(b, bench_control_msr(b, 0), &val);
 	KUNIT_EXPECT_EQ(test, val, bench_cycles(b) | b->machine->cfg.ctrl_boot);
 	xen_pmu_vcpu_interrupt(v, NULL);
-	KUNIT_EXPECT_EQ(test, v->stats.repaired, 0);
+	KUNIT_EXPECT_EQ(test, v->stats.repaired, 1);
 	model_retire(b->m, 0, false, 60, 60);
 	bench_read(b, bench_counter_msr(b, 0), &val);
 	KUNIT_EXPECT_EQ(test, val, 60);
@@ -254,7 +282,7 @@ static void interrupt_hostile_page(struct kunit *test)
 	bench_write(b, bench_counter_msr(b, 0), 0);
 	xen_pmu_vcpu_interrupt(v, NULL);
 	KUNIT_EXPECT_EQ(test, v->home, XEN_PMU_HOME_XEN);
-	KUNIT_EXPECT_EQ(test, v->stats.repaired, bench_is_intel(b) ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, v->stats.repaired, 1);
 	model_retire(b->m, 0, false, 60, 60);
 	bench_read(b, bench_counter_msr(b, 0), &val);
 	KUNIT_EXPECT_EQ(test, val, 60);
@@ -335,6 +363,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_delayed, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_write, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_flush_ignored, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_controls, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_page, machine_gen_params),

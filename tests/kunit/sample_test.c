@@ -71,7 +71,8 @@ static void sample_mode_and_domain(struct kunit *test)
 		fill(page, &c);
 		memset(&regs, 0xaa, sizeof(regs));
 		xen_pmu_sample_read(page, &sample);
-		xen_pmu_sample_regs(&sample, NULL, &regs);
+		KUNIT_EXPECT_PTR_EQ(test, &regs, xen_pmu_sample_regs(&sample,
+								     NULL, &regs));
 
 		KUNIT_EXPECT_EQ(test, sample.domain, c.domain);
 		KUNIT_EXPECT_EQ(test, sample.vcpu, 3);
@@ -98,7 +99,7 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 {
 	struct xen_pmu_data *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct xen_pmu_sample sample;
-	struct pt_regs regs, here;
+	struct pt_regs regs, here, *used;
 	unsigned int n;
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
@@ -115,8 +116,8 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 		here.cs = user ? 0x33 : __KERNEL_CS;
 		here.bp = 0xb0b0;
 
-		xen_pmu_sample_regs(&sample, &here, &regs);
-		KUNIT_EXPECT_EQ(test, regs.bp, own ? 0xb0b0 : 0);
+		used = xen_pmu_sample_regs(&sample, &here, &regs);
+		KUNIT_EXPECT_EQ(test, used->bp, own ? 0xb0b0 : 0);
 		KUNIT_EXPECT_FALSE(test, sample.delayed);
 
 		here.ip++;

@@ -34,7 +34,7 @@ irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
 				   int (*handle)(struct pt_regs *regs))
 {
 	struct xen_pmu_sample sample;
-	struct pt_regs regs;
+	struct pt_regs scratch, *regs;
 
 	if (v->sample || !xen_pmu_regs_cached(v)) {
 		v->stats.spurious++;
@@ -43,14 +43,14 @@ irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
 
 	v->stats.interrupts++;
 	xen_pmu_sample_read(v->page, &sample);
-	xen_pmu_sample_regs(&sample, get_irq_regs(), &regs);
+	regs = xen_pmu_sample_regs(&sample, get_irq_regs(), &scratch);
 	v->stats.delayed += sample.delayed;
 	trace_xen_pmu_sample(sample.domain, sample.vcpu, sample.pcpu, sample.ip,
 			     mode_of(&sample), sample.delayed);
 
 	v->sample = &sample;
 	if (handle)
-		handle(&regs);
+		handle(regs);
 	v->sample = NULL;
 
 	if (xen_pmu_regs_flush(v))

@@ -277,7 +277,8 @@ struct xen_pmu_stats {
  * @sample: the sample being handled; NULL outside the interrupt handler
  * @running: Xen loads what a flush brings; see regs.c
  * @lvtpc: last LVTPC written
- * @entered: the page was looked at since the interrupt
+ * @entered: the page was looked at since the overflow
+ * @dirty: controls that the page lacks, as perf wrote them since
  * @latched: counters whose value is in the shadow; bits as in
  *	IA32_PERF_GLOBAL_CTRL
  * @stale: of these, those that hardware has another value of
@@ -305,6 +306,7 @@ struct xen_pmu_vcpu {
 	bool running;
 	u32 lvtpc;
 	bool entered;
+	u64 dirty;
 	u64 latched;
 	u64 stale;
 	u64 shadow[XEN_PMU_NR_REGS];
@@ -370,8 +372,9 @@ u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter);
 /* sample.c */
 void xen_pmu_sample_read(const struct xen_pmu_data *page,
 			 struct xen_pmu_sample *sample);
-void xen_pmu_sample_regs(struct xen_pmu_sample *sample,
-			 struct pt_regs *interrupted, struct pt_regs *regs);
+struct pt_regs *xen_pmu_sample_regs(struct xen_pmu_sample *sample,
+				    struct pt_regs *interrupted,
+				    struct pt_regs *scratch);
 unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample);
 void xen_pmu_sample_init(void);
 

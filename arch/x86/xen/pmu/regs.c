@@ -156,6 +156,7 @@ static void page_start(struct xen_pmu_vcpu *v, u64 counters)
 		page_write(v, reg, v->shadow[reg]);
 	}
 	v->latched &= ~counters;
+	v->stale &= ~counters;
 }
 
 /*
@@ -356,6 +357,7 @@ static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 	if (xen_pmu_regs_cached(v)) {
 		page_enter(v, was_loose);
 		page_start(v, counters);
+		v->dirty = v->pmu->controls;
 	}
 	v->latched &= ~counters;
 }
@@ -403,8 +405,10 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 		write_control(v, reg, v->shadow[reg]);
 		remind(v);
 	}
-	if (xen_pmu_regs_cached(v))
+	if (xen_pmu_regs_cached(v)) {
 		page_enter(v, was_loose);
+		v->dirty = v->pmu->controls;
+	}
 }
 
 /* ---- Accesses ---- */
@@ -514,6 +518,7 @@ static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 		latch(v, stopped);
 		v->stale |= stopped;
 		page_start(v, started);
+		v->dirty |= BIT_ULL(reg) | owed_controls(v, started);
 		return 0;
 	}
 
@@ -602,26 +607,38 @@ void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val)
 
 /* ---- From one home to the other ---- */
 
-/* What the guest wrote is what Xen shall load, whatever the page says. */
-static void page_restore(const struct xen_pmu_vcpu *v)
+/*
+ * What perf wrote to controls since Xen filled the page. As in
+ * write_control(), others that this lets loose are latched first.
+ */
+static void page_controls(struct xen_pmu_vcpu *v)
+{
+	unsigned int reg;
+	u64 stray;
+
+	for_each_reg(reg, v->dirty) {
+		v->held[reg] = v->shadow[reg];
+		page_write(v, reg, v->shadow[reg]);
+	}
+	v->dirty = 0;
+
+	stray = enabled(v, v->held) & ~v->wanted;
+	latch(v, stray);
+	v->stale |= stray;
+}
+
+/* Write all that is known to the page, and drop all that Xen may refuse. */
+static void page_repair(struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
 	u64 left;
 
-	for_each_reg(reg, v->pmu->controls)
-		page_write(v, reg, v->shadow[reg]);
+	v->dirty = v->pmu->controls;
+	page_controls(v);
 	for (left = v->latched; left; left &= left - 1) {
 		reg = reg_of(__ffs64(left));
 		page_write(v, reg, v->shadow[reg]);
 	}
-}
-
-/* Drop all that Xen may refuse. */
-static void page_repair(const struct xen_pmu_vcpu *v)
-{
-	unsigned int reg;
-
-	page_restore(v);
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++) {
 		const struct xen_pmu_rule *rule = &v->pmu->rule[reg];
 
@@ -665,6 +682,18 @@ static void flush_by_traps(struct xen_pmu_vcpu *v)
 		start(v, on, owed_controls(v, on));
 }
 
+/* Xen has loaded the page. */
+static void flushed(struct xen_pmu_vcpu *v)
+{
+	u64 before = v->counted;
+
+	v->counted = enabled(v, v->held);
+	v->running = v->counted;
+	v->latched &= ~v->wanted;
+	if (before && !v->counted)
+		v->stopped_at = xen_pmu_steal_clock();
+}
+
 /**
  * xen_pmu_regs_flush() - give the registers back to Xen
  * @v: the vCPU; xen_pmu_regs_cached() holds
@@ -680,13 +709,13 @@ static void flush_by_traps(struct xen_pmu_vcpu *v)
 int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 {
 	bool loads = v->running;
-	unsigned int reg;
 	int err;
 
 	page_enter(v, loose(v));
 	if (!loads)
 		latch(v, v->wanted);
-	page_restore(v);
+	else if (v->dirty)
+		page_controls(v);
 
 	err = flush(v);
 	if (err) {
@@ -697,19 +726,11 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	}
 
 	v->entered = false;
-	if (!loads) {
+	v->dirty = 0;
+	if (loads)
+		flushed(v);
+	else
 		flush_by_traps(v);
-		return 0;
-	}
-
-	for_each_reg(reg, v->pmu->controls)
-		v->held[reg] = v->shadow[reg];
-	if (v->counted && !v->wanted)
-		v->stopped_at = xen_pmu_steal_clock();
-	v->counted = v->wanted;
-	v->running = v->wanted;
-	v->latched &= ~v->wanted;
-	v->stale = 0;
 	return 0;
 }
 
@@ -723,10 +744,13 @@ static void restore(struct xen_pmu_vcpu *v)
 	set_lvtpc(v);
 
 	/* An overflow that was left unhandled: Xen wants a flush first. */
-	if (xen_pmu_regs_cached(v))
+	if (xen_pmu_regs_cached(v)) {
+		page_enter(v, loose(v));
+		page_repair(v);
 		xen_pmu_regs_flush(v);
-	else if (v->wanted)
+	} else if (v->wanted) {
 		start(v, v->wanted, owed_controls(v, v->wanted));
+	}
 }
 
 /* Hardware has all counters off. */
@@ -751,6 +775,7 @@ static void nothing_held(struct xen_pmu_vcpu *v)
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
 {
 	v->page = page;
+	v->dirty = 0;
 	nothing_held(v);
 	if (v->home == XEN_PMU_HOME_SAVED) {
 		restore(v);

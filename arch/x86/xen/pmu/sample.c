@@ -50,31 +50,33 @@ static bool belongs_to(const struct xen_pmu_sample *sample,
 }
 
 /**
- * xen_pmu_sample_regs() - make pt_regs of a sample
+ * xen_pmu_sample_regs() - the pt_regs of a sample
  * @sample: the sample
  * @interrupted: what the interrupt handler's entry code saved
- * @regs: where they go
+ * @scratch: where to make them if these are not the sample's
  *
  * The page has no general registers. If the interrupt came at once, those that
  * the guest saved are the sample's; otherwise @sample becomes a delayed one.
+ *
+ * Return: @interrupted or @scratch.
  */
-void xen_pmu_sample_regs(struct xen_pmu_sample *sample,
-			 struct pt_regs *interrupted, struct pt_regs *regs)
+struct pt_regs *xen_pmu_sample_regs(struct xen_pmu_sample *sample,
+				    struct pt_regs *interrupted,
+				    struct pt_regs *scratch)
 {
 	sample->delayed = false;
-	if (interrupted && belongs_to(sample, interrupted)) {
-		*regs = *interrupted;
-		return;
-	}
+	if (interrupted && belongs_to(sample, interrupted))
+		return interrupted;
 
 	sample->delayed = sample->domain == DOMID_SELF;
-	memset(regs, 0, sizeof(*regs));
-	regs->ip = sample->ip;
-	regs->sp = sample->sp;
-	regs->flags = sample->flags;
-	regs->ss = sample->ss;
+	memset(scratch, 0, sizeof(*scratch));
+	scratch->ip = sample->ip;
+	scratch->sp = sample->sp;
+	scratch->flags = sample->flags;
+	scratch->ss = sample->ss;
 	/* Guest kernels run in ring 3: the segment does not tell the mode. */
-	regs->cs = sample->user ? sample->cs | 3 : __KERNEL_CS;
+	scratch->cs = sample->user ? sample->cs | 3 : __KERNEL_CS;
+	return scratch;
 }
 
 /**
