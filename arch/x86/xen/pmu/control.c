@@ -115,9 +115,12 @@ static void xen_pmu_destroy(struct perf_event *event)
 
 static int xen_pmu_hw_config(struct perf_event *event)
 {
+	/* A child's event is its parent's, of which Xen was asked. */
+	bool inherited = event->parent;
 	int err;
 
-	xen_pmu_mode_refresh();
+	if (!inherited)
+		xen_pmu_mode_refresh();
 	if (READ_ONCE(mode_off))
 		return -EOPNOTSUPP;
 
@@ -131,15 +134,18 @@ static int xen_pmu_hw_config(struct perf_event *event)
 
 	event->hw.config = xen_pmu_privilege(&event->attr, event->hw.config,
 					     may_count_xen());
-	err = ask_xen(event->hw.config);
+	err = inherited ? 0 : ask_xen(event->hw.config);
 	if (err)
 		return err;
 
 	xen_pmu_output_through(event);
-	/* perf has one such function for all events. */
-	perf_destroy = event->destroy;
-	event->destroy = xen_pmu_destroy;
-	atomic_inc(&nr_events);
+	/* All but branch records, which Xen does not virtualise. */
+	if (!perf_destroy)
+		perf_destroy = event->destroy;
+	if (event->destroy == perf_destroy) {
+		event->destroy = xen_pmu_destroy;
+		atomic_inc(&nr_events);
+	}
 	return 0;
 }
 
