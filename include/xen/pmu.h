@@ -37,8 +37,8 @@ struct xen_pmu_map {
 
 extern struct xen_pmu_map xen_pmu_map;
 
-bool __xen_pmu_read_msr(u32 msr, u8 entry, u64 *val, int *err);
-bool __xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err);
+u64 xen_pmu_read_msr(u32 msr, int *err);
+void xen_pmu_write_msr(u32 msr, u64 val, int *err);
 u64 __xen_pmu_read_pmc(int counter);
 void __xen_pmu_write_lvtpc(u32 val);
 
@@ -63,45 +63,17 @@ static __always_inline u8 xen_pmu_decode(const struct xen_pmu_map *map, u32 msr)
 }
 
 /**
- * xen_pmu_read_msr() - read an MSR if it belongs to the PMU
+ * xen_pmu_has_msr() - whether an MSR is the PMU's
  * @msr: MSR number
- * @val: where the value goes
- * @err: where -EIO or 0 goes; NULL for an access that may not fail
  *
- * Any context; the caller stays on its CPU.
+ * Any context, however early.
  *
- * Return: false if the MSR is not ours, and the caller reads it as usual.
+ * Return: true if xen_pmu_read_msr() and xen_pmu_write_msr() are to be called.
  */
-static __always_inline bool xen_pmu_read_msr(u32 msr, u64 *val, int *err)
+static __always_inline bool xen_pmu_has_msr(u32 msr)
 {
-	u8 entry;
-
-	if (!static_branch_unlikely(&xen_pmu_key))
-		return false;
-
-	entry = xen_pmu_decode(&xen_pmu_map, msr);
-	return entry && __xen_pmu_read_msr(msr, entry, val, err);
-}
-
-/**
- * xen_pmu_write_msr() - write an MSR if it belongs to the PMU
- * @msr: MSR number
- * @val: value
- * @err: where -EIO or 0 goes; NULL for an access that may not fail
- *
- * Any context; the caller stays on its CPU.
- *
- * Return: false if the MSR is not ours, and the caller writes it as usual.
- */
-static __always_inline bool xen_pmu_write_msr(u32 msr, u64 val, int *err)
-{
-	u8 entry;
-
-	if (!static_branch_unlikely(&xen_pmu_key))
-		return false;
-
-	entry = xen_pmu_decode(&xen_pmu_map, msr);
-	return entry && __xen_pmu_write_msr(msr, entry, val, err);
+	return static_branch_unlikely(&xen_pmu_key) &&
+	       xen_pmu_decode(&xen_pmu_map, msr);
 }
 
 /**
@@ -135,15 +107,17 @@ static __always_inline void xen_pmu_write_lvtpc(u32 val)
 
 #else
 
-static inline bool xen_pmu_read_msr(u32 msr, u64 *val, int *err)
+static inline bool xen_pmu_has_msr(u32 msr)
 {
 	return false;
 }
 
-static inline bool xen_pmu_write_msr(u32 msr, u64 val, int *err)
+static inline u64 xen_pmu_read_msr(u32 msr, int *err)
 {
-	return false;
+	return 0;
 }
+
+static inline void xen_pmu_write_msr(u32 msr, u64 val, int *err) {}
 
 static inline u64 xen_pmu_read_pmc(int counter)
 {

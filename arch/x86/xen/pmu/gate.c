@@ -114,16 +114,43 @@ u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter)
 	return val;
 }
 
-bool __xen_pmu_read_msr(u32 msr, u8 entry, u64 *val, int *err)
+/**
+ * xen_pmu_read_msr() - read an MSR of the PMU
+ * @msr: MSR number, for which xen_pmu_has_msr() holds
+ * @err: where -EIO or 0 goes; NULL for an access that may not fail
+ *
+ * On a CPU that has no PMU it is read as any other. Any context; the caller
+ * stays on its CPU.
+ *
+ * Return: the value; 0 if the read failed.
+ */
+u64 xen_pmu_read_msr(u32 msr, int *err)
 {
-	return xen_pmu_vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val,
-				 err);
+	u8 entry = xen_pmu_decode(&xen_pmu_map, msr);
+	u64 val = 0;
+
+	if (!xen_pmu_vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, &val,
+			       err))
+		report("read of", msr, xen_pmu_rdmsr(msr, &val), err);
+	return val;
 }
 
-bool __xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err)
+/**
+ * xen_pmu_write_msr() - write an MSR of the PMU
+ * @msr: MSR number, for which xen_pmu_has_msr() holds
+ * @val: value
+ * @err: where -EIO or 0 goes; NULL for an access that may not fail
+ *
+ * On a CPU that has no PMU it is written as any other. Any context; the caller
+ * stays on its CPU.
+ */
+void xen_pmu_write_msr(u32 msr, u64 val, int *err)
 {
-	return xen_pmu_vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val,
-				  err);
+	u8 entry = xen_pmu_decode(&xen_pmu_map, msr);
+
+	if (!xen_pmu_vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val,
+				err))
+		report("write to", msr, xen_pmu_wrmsr(msr, val), err);
 }
 
 u64 __xen_pmu_read_pmc(int counter)
