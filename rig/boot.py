@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Boots a kernel, under Xen or bare, on our QEMU, and waits for it to end."""
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -78,6 +80,22 @@ class Result:
         return self.log.read_text(errors="replace").replace("\r", "")
 
 
+_running = set()
+
+
+@contextlib.contextmanager
+def several(count):
+    """A pool to boot several machines at once in; an interruption ends them all."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(_running):
+                process.kill()
+            raise
+
+
 def run(machine, log):
     """Boot, wait for the machine to switch off or for its time to be up."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +110,7 @@ def run(machine, log):
                                        env=dict(os.environ, RIG_PMU_LOG=str(truth)))
         except OSError as error:
             raise Problem(f"QEMU does not start: {error}.") from None
+        _running.add(process)
         try:
             status, timed_out = process.wait(machine.timeout), False
         except subprocess.TimeoutExpired:
@@ -99,4 +118,5 @@ def run(machine, log):
         finally:
             process.kill()
             process.wait()
+            _running.discard(process)
     return Result(log, truth, time.monotonic() - start, timed_out, status)

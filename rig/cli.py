@@ -2,6 +2,7 @@
 """The command line: one command, one function; a Problem is one message."""
 
 import os
+import signal
 import sys
 
 from rig import apt, paths, say
@@ -40,6 +41,14 @@ def e2e(line, case="", cpu="", kernels=""):
     return total([it.run(line, case, cpu, kernels)])
 
 
+def bench(line):
+    """Prints and writes the tables; fails if a goal is missed."""
+    from rig import bench as it
+    held, missed = it.run(line)
+    say.line(f"{held} goals hold, {missed} missed")
+    return 1 if missed else 0
+
+
 def kunit(line):
     from rig import kunit as it
     apt.ensure_tools()
@@ -75,7 +84,7 @@ def total(counts):
 
 
 COMMANDS = {function.__name__: function for function in
-            (demo, kernel, baseline, qemu, e2e, kunit, lint, test)}
+            (demo, kernel, baseline, qemu, e2e, kunit, lint, bench, test)}
 
 
 def main(arguments):
@@ -85,6 +94,8 @@ def main(arguments):
     if not command:
         print(f"usage: rig/run COMMAND, one of: {', '.join(COMMANDS)}", file=sys.stderr)
         return 0 if name in ("help", "-h", "--help") else 2
+    # Being told to end is an interruption too: what was started ends with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return command(os.environ.get("LINE") or "6.12", *rest) or 0
     except Problem as problem:

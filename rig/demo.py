@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """perf at work in a Xen dom0, on a machine that has neither: one page to look at."""
 
-import concurrent.futures
 import re
 import time
 
@@ -97,7 +96,7 @@ def run(line):
     parts = host.parts(line, [kind])
     ready = time.monotonic()
     with say.Step(f"booting Xen twice ({' and '.join(CPUS)}), perf at work in each"), \
-            concurrent.futures.ThreadPoolExecutor(len(CPUS)) as pool:
+            boot.several(len(CPUS)) as pool:
         results = list(pool.map(lambda cpu: _boot(cpu, parts, kind), CPUS))
     say.section(f"perf in a Xen dom0, {'our' if kind == 'ours' else 'the unpatched'} kernel")
     for result in results:

@@ -131,7 +131,7 @@ def run(line, name=None, cpu=None, kernels=None):
     say.section(f"cases on Xen {parts.xen_version}, kernel {line}")
     if not ours:
         say.line("The module is not in this checkout yet: only the baseline runs.")
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+    with boot.several(AT_ONCE) as pool:
         for done in concurrent.futures.as_completed(
                 [pool.submit(carry_out, run, parts) for run in runs]):
             report(done.result())

@@ -18,9 +18,11 @@ from rig.say import Problem, output
 GUEST = paths.RIG / "guest"
 CASES = paths.RIG / "cases"
 BENCH = paths.RIG / "bench"
-# Every function is to stay one function with a frame, so that profiles are known.
+# Every function is to stay one function with a frame, so that profiles are known,
+# and the table that DWARF unwinding starts from is to be there in a static program too.
 CFLAGS = ("-static", "-O2", "-g0", "-Wall", "-Wextra", "-fno-inline", "-fno-ipa-cp",
-          "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer")
+          "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer",
+          "-Wl,--eh-frame-hdr")
 
 
 class Cpio:

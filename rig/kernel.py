@@ -108,27 +108,18 @@ def _unpack(archive, target, line):
     fresh = target.with_name(f".{target.name}.unpacking")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    stages = [["tar", "-xJ", "--strip-components=1", "-C", fresh]]
+    unpack = f"tar -x --strip-components=1 -C {shlex.quote(str(fresh))}"
+    name = shlex.quote(str(archive))
     if archive.suffix == ".deb":
-        stages = [["dpkg-deb", "--fsys-tarfile", archive],
-                  ["tar", "-xO", "--wildcards", "./usr/src/linux-source-*.tar.xz"], *stages]
-    elif archive.name.endswith(".gz"):
-        stages = [["tar", "-xz", *stages[0][2:]]]
-    with say.Step(f"unpacking {archive.name} for {target.name}"):
-        stream = open(archive, "rb")
-        running = []
-        for stage in stages:
-            process = subprocess.Popen(stage, stdin=stream, stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE)
-            stream.close()
-            stream = process.stdout
-            running.append(process)
-        stream.close()
-        bad = [process.stderr.read().decode(errors="replace").strip()
-               for process in reversed(running) if process.wait()]
-    if bad:
-        raise Problem(f"{archive} does not unpack ({bad[0].splitlines()[-1:] or '?'}): is it "
-                      "a kernel source tarball (.tar.xz, .tar.gz) or a linux-source package?")
+        # What goes wrong in front makes the last of them fail.
+        pipe = (f"dpkg-deb --fsys-tarfile {name} | "
+                f"tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | {unpack} -J")
+    else:
+        pipe = f"{unpack} -f {name}"
+    say.run(f"unpacking {archive.name} for {target.name}", ["sh", "-c", pipe],
+            paths.LOGS / f"unpack-{target.name}.log",
+            hint="Is it a kernel source tarball (.tar.xz, .tar.gz) or a linux-source package, "
+                 "and is the disk not full?")
     if version(fresh) != line:
         raise Problem(f"{archive} is not a kernel {line} source "
                       f"(it says {version(fresh) or 'nothing'}); LINE= names another line.")
@@ -146,6 +137,28 @@ def _tree(kernel):
         archive = archive or _archive(kernel.line)
         _unpack(archive, kernel.source, kernel.line)
         stamp.write_text((mark or paths.sha256(archive)) + "\n")
+
+
+def _renew(kernel):
+    """Unpack the tree afresh and keep its objects.
+
+    What was changed in the old tree gets a new time in the new one, so that make
+    does not take an object of the changed file for one of the original.
+    """
+    old = kernel.source.with_name(f".{kernel.source.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    kernel.source.rename(old)
+    _tree(kernel)
+    for folder, _, names in os.walk(kernel.source):
+        for name in names:
+            fresh = Path(folder) / name
+            before = old / fresh.relative_to(kernel.source)
+            if not fresh.is_symlink() and (not before.exists() or
+                                           before.stat().st_mtime != fresh.stat().st_mtime):
+                os.utime(fresh)
+    for objects in old.glob(f"{OBJECTS}*"):
+        objects.rename(kernel.source / objects.name)
+    shutil.rmtree(old)
 
 
 def apply(tree):
@@ -259,9 +272,8 @@ def prepare_tree(kernel):
     try:
         apply(ours.source)
     except Problem:
-        # The hunks of an older checkout are in it: start over, objects too.
-        shutil.rmtree(ours.source)
-        _tree(ours)
+        # The hunks of an older checkout are in it.
+        _renew(ours)
         apply(ours.source)
     if kernel.kind in VARIANTS:
         _overlay(ours.source, kernel.source, {

@@ -2,6 +2,7 @@
 """What people see: progress, sections, and problems in one sentence."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -120,15 +121,24 @@ def run(what, command, log, *, measure=None, cwd=None, env=None, hint=""):
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with Step(what, (lambda: measure(log)) if measure else None), open(log, "wb") as out:
-            status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out,
-                                    stderr=subprocess.STDOUT, cwd=cwd, env=env,
-                                    check=False).returncode
+            # In a process group of its own: make has children, and they go with it.
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, cwd=cwd, env=env,
+                                       process_group=0)
+            try:
+                status = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+                raise
             if status:
                 raise subprocess.CalledProcessError(status, command)
     except FileNotFoundError as error:
         raise Problem(f"{what}: the program {error.filename!r} is missing.") from None
-    except subprocess.CalledProcessError:
-        raise Problem(f"{what} failed. {hint}\nThe end of {log}:\n{tail(log)}") from None
+    except subprocess.CalledProcessError as error:
+        how = f"failed (exit status {error.returncode})." if error.returncode > 0 else \
+            f"was ended by signal {-error.returncode}."
+        raise Problem(f"{what} {how} {hint}\nThe end of {log}:\n{tail(log)}") from None
 
 
 def output(command, **more):

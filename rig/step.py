@@ -13,8 +13,13 @@ import time
 from rig.say import Problem
 
 RDI, RSP, RIP = 5, 7, 16    # gdb's numbers of the registers
-HYPERVISOR = range(0xffff800000000000, 0xffff880000000000)     # Xen's part of a PV guest's map
+KERNEL = 0xffffffff80000000  # its code is above
 PATIENCE = 300              # seconds until the guest has to come by
+
+
+def in_kernel(address):
+    """Is this the kernel's code, not Xen's?"""
+    return address >= KERNEL
 
 
 class Stub:
@@ -23,6 +28,7 @@ class Stub:
     def __init__(self, path):
         self.buffer = b""
         self.breaks = set()
+        self.faults = set()
         deadline = time.monotonic() + 30
         self.socket = socket.socket(socket.AF_UNIX)
         while True:

@@ -15,11 +15,15 @@
 #define ROUND 100000UL	/* instructions of one trip through the three */
 #define BODY 10UL	/* instructions of one turn of a loop */
 
-/* Eight additions, a decrement and a jump: ten instructions a turn. */
+/*
+ * Eight additions, a decrement and a jump: ten instructions a turn. Asking for
+ * the frame makes gcc set one up, which it leaves out where it is not needed.
+ */
 #define SPIN(turns)						\
 	do {							\
 		unsigned long left = (turns);			\
 								\
+		asm volatile("" : : "r" (__builtin_frame_address(0))); \
 		asm volatile("1:\n\t"				\
 			     "add $1, %%rax\n\t"		\
 			     "add $2, %%rdx\n\t"		\

@@ -18,26 +18,33 @@ struct combination {
 	domid_t domain;
 	bool pv;
 	bool user_flag;
+	bool user_ip;
 	u8 cpl;
 };
 
 static struct combination nth_combination(unsigned int n)
 {
 	return (struct combination) {
-		.domain		= domains[n / 8],
+		.domain		= domains[n / 16],
 		.pv		= n & 1,
 		.user_flag	= n & 2,
 		.cpl		= n & 4 ? 3 : 0,
+		.user_ip	= n & 8,
 	};
 }
 
-#define NR_COMBINATIONS	(8 * ARRAY_SIZE(domains))
+#define NR_COMBINATIONS	(16 * ARRAY_SIZE(domains))
 
 static bool truly_user(const struct combination *c)
 {
 	if (c->domain == DOMID_XEN)
 		return false;
-	return c->pv ? c->user_flag : c->cpl == 3;
+	return c->pv ? c->user_ip : c->cpl == 3;
+}
+
+static u64 ip_of(const struct combination *c)
+{
+	return c->user_ip ? 0x1234000 : 0xffffffff81234000;
 }
 
 static void fill(struct xen_pmu_data *page, const struct combination *c)
@@ -49,7 +56,7 @@ static void fill(struct xen_pmu_data *page, const struct combination *c)
 	page->pmu.pmu_flags = PMU_CACHED | (c->pv ? PMU_SAMPLE_PV : 0) |
 			      (c->user_flag ? PMU_SAMPLE_USER : 0);
 	page->pmu.r.regs = (struct xen_pmu_regs) {
-		.ip = 0x1234000, .sp = 0x7ff000, .flags = 0x246,
+		.ip = ip_of(c), .sp = 0x7ff000, .flags = 0x246,
 		/* What Xen sees of a 64-bit PV guest's kernel and program. */
 		.cs = truly_user(c) ? 0x33 : 0xe033, .ss = 0xe02b,
 		.cpl = c->cpl,
@@ -79,7 +86,7 @@ static void sample_mode_and_domain(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, sample.pcpu, 9);
 		KUNIT_EXPECT_EQ(test, sample.user, user);
 		KUNIT_EXPECT_EQ(test, !!user_mode(&regs), user);
-		KUNIT_EXPECT_EQ(test, regs.ip, 0x1234000);
+		KUNIT_EXPECT_EQ(test, regs.ip, ip_of(&c));
 		KUNIT_EXPECT_EQ(test, regs.sp, 0x7ff000);
 		KUNIT_EXPECT_EQ(test, regs.flags, 0x246);
 		KUNIT_EXPECT_EQ(test, regs.ss, 0xe02b);
@@ -111,7 +118,7 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 		fill(page, &c);
 		xen_pmu_sample_read(page, &sample);
 		memset(&here, 0, sizeof(here));
-		here.ip = 0x1234000;
+		here.ip = ip_of(&c);
 		here.sp = 0x7ff000;
 		here.cs = user ? 0x33 : __KERNEL_CS;
 		here.bp = 0xb0b0;
@@ -124,7 +131,7 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 		xen_pmu_sample_regs(&sample, &here, &regs);
 		KUNIT_EXPECT_EQ(test, sample.delayed, own);
 		KUNIT_EXPECT_EQ(test, regs.bp, 0);
-		KUNIT_EXPECT_EQ(test, regs.ip, 0x1234000);
+		KUNIT_EXPECT_EQ(test, regs.ip, ip_of(&c));
 
 		here.ip--;
 		here.sp -= 8;

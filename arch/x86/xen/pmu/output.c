@@ -47,15 +47,16 @@ bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs)
 
 /*
  * What perf would take for the call chain and the user's registers belongs to
- * where the interrupt was let in.
+ * where the interrupt was let in. It knows that of a guest it has no chain.
  */
 static void forget_context(struct perf_sample_data *data, u64 type,
+			   const struct xen_pmu_sample *sample,
 			   struct pt_regs *regs)
 {
 	struct short_chain *chain = this_cpu_ptr(&short_chain);
 
 	type &= ~data->sample_flags;
-	if (type & PERF_SAMPLE_CALLCHAIN) {
+	if (type & PERF_SAMPLE_CALLCHAIN && sample->domain == DOMID_SELF) {
 		chain->nr = ARRAY_SIZE(chain->ip);
 		chain->ip[0] = user_mode(regs) ? PERF_CONTEXT_USER :
 						 PERF_CONTEXT_KERNEL;
@@ -89,8 +90,8 @@ static bool prepare(struct perf_event *event, struct perf_sample_data *data,
 		return true;
 	if (!xen_pmu_wanted(&event->attr, regs))
 		return false;
-	if (sample->delayed)
-		forget_context(data, event->attr.sample_type, regs);
+	if (sample->delayed || sample->domain != DOMID_SELF)
+		forget_context(data, event->attr.sample_type, sample, regs);
 	return true;
 }
 

@@ -11,13 +11,27 @@
 
 #include "pmu.h"
 
+/*
+ * PMU_SAMPLE_USER is Xen's note of the vCPU's mode, and not always that of the
+ * registers in the page: a sample in Xen carries the mode of the vCPU that Xen
+ * worked for, and on the way from a program to the guest's kernel the mode
+ * changes before the instruction pointer does. A PV guest's kernel lives in the
+ * upper half of the address space and its programs in the lower: the address
+ * does not lie.
+ */
+static bool in_user(const struct xen_pmu_sample *sample, u64 flags, u8 cpl)
+{
+	if (sample->domain == DOMID_XEN)
+		return false;
+	if (flags & PMU_SAMPLE_PV)
+		return (s64)sample->ip >= 0;
+	return cpl & 3;
+}
+
 /**
  * xen_pmu_sample_read() - take the sample out of the page
  * @page: the page
  * @sample: where it goes
- *
- * In dom0, PMU_SAMPLE_USER of a sample in Xen tells the mode of the vCPU that
- * Xen worked for, not of the code that was interrupted.
  */
 void xen_pmu_sample_read(const struct xen_pmu_data *page,
 			 struct xen_pmu_sample *sample)
@@ -34,12 +48,7 @@ void xen_pmu_sample_read(const struct xen_pmu_data *page,
 	sample->vcpu = READ_ONCE(page->vcpu_id);
 	sample->pcpu = READ_ONCE(page->pcpu_id);
 
-	if (sample->domain == DOMID_XEN)
-		sample->user = false;
-	else if (flags & PMU_SAMPLE_PV)
-		sample->user = flags & PMU_SAMPLE_USER;
-	else
-		sample->user = READ_ONCE(regs->cpl) & 3;
+	sample->user = in_user(sample, flags, READ_ONCE(regs->cpl));
 }
 
 static bool belongs_to(const struct xen_pmu_sample *sample,
