@@ -67,5 +67,7 @@ check "self: samples" [ "$(wc -l <rig.samples)" -ge 100 ]
 check "self: none of them is in Xen" none "$(in_xen cycles)"
 check "self: none of them is a guest's" none "$(grep -cE '^[^ ]+ [Gg] ' rig.samples)"
 # While Xen passes from user to kernel mode, its mode is already the latter.
+check "self: no program's address is called the kernel's" none \
+	"$(grep -cE ' K [0-9a-f]{1,12} ' rig.samples)"
 figure self-user-address-as-kernel "$(percent "$(grep -cE ' K [0-9a-f]{1,12} ' rig.samples)" "$(wc -l <rig.samples)")" %
 done_testing
