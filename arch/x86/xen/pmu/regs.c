@@ -22,9 +22,9 @@
  *
  * So to stop a counter it is enough to read it, which perf does anyway, and to
  * start it again it is enough to write its value: it never stopped. Such a
- * counter is called loose. If one overflows, the interrupt stops it, and its
- * overflow is not shown to perf. A counter that is near its overflow is
- * stopped for good instead, as is one that shares its enable bit with many.
+ * counter is called loose. If one overflows, perf is not shown it. A counter
+ * that is near its overflow is stopped for good instead, as are many that one
+ * control stops together.
  *
  * A flush loads the page only if Xen takes the vPMU for running; otherwise it
  * hands the registers back and ignores the page (vpmu_load() in
