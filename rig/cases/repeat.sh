@@ -4,14 +4,14 @@
 . "${0%/*}/lib.sh"
 
 # Ten processes with their page faults and system calls, ten times.
-cat >/tmp/work.sh <<'W'
+cat >work.sh <<'W'
 for i in 0 1 2 3 4 5 6 7 8 9; do
 	busybox seq 20000 | busybox sort -r | busybox tail -1
 done
 W
-sh /tmp/work.sh >/dev/null	# warm the caches
+sh work.sh >/dev/null	# warm the caches
 for run in 1 2; do
-	count instructions,cycles sh /tmp/work.sh
+	count instructions,cycles sh work.sh
 	for event in instructions cycles; do
 		eval "$event$run=$(counted $event)"
 	done
