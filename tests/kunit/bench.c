@@ -222,6 +222,20 @@ int bench_init(struct kunit *test)
 }
 
 /**
+ * bench_exit() - a suite's exit: take down what the case left up
+ * @test: the test
+ */
+void bench_exit(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < BENCH_MAX_VCPUS; i++)
+		if (b->v[i].page)
+			xen_pmu_vcpu_down(&b->v[i]);
+}
+
+/**
  * bench_vcpu_up() - bring up a vCPU
  * @b: the bench
  * @vcpu: its number; it is current afterwards

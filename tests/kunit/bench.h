@@ -65,6 +65,7 @@ extern const struct machine machines[];
 const void *machine_gen_params(const void *prev, char *desc);
 
 int bench_init(struct kunit *test);
+void bench_exit(struct kunit *test);
 struct bench *bench_create(struct kunit *test, const struct machine *machine);
 void bench_up(struct kunit *test);
 int bench_vcpu_up(struct bench *b, unsigned int vcpu);

@@ -375,20 +375,10 @@ static struct kunit_case equivalence_cases[] = {
 	{}
 };
 
-static void equivalence_exit(struct kunit *test)
-{
-	struct bench *b = test->priv;
-	unsigned int i;
-
-	for (i = 0; i < BENCH_MAX_VCPUS; i++)
-		if (b->v[i].page)
-			xen_pmu_vcpu_down(&b->v[i]);
-}
-
 static struct kunit_suite equivalence_suite = {
 	.name = "xen_pmu_equivalence",
 	.init = bench_init,
-	.exit = equivalence_exit,
+	.exit = bench_exit,
 	.test_cases = equivalence_cases,
 };
 

@@ -45,12 +45,9 @@ static int interrupt_init(struct kunit *test)
 static void interrupt_exit(struct kunit *test)
 {
 	struct bench *b = test->priv;
-	unsigned int i;
 
 	KUNIT_EXPECT_EQ(test, b->m->hw_violation, 0);
-	for (i = 0; i < BENCH_MAX_VCPUS; i++)
-		if (b->v[i].page)
-			xen_pmu_vcpu_down(&b->v[i]);
+	bench_exit(test);
 }
 
 /* Sampling: every period one interrupt, the counter goes on. */

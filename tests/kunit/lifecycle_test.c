@@ -286,20 +286,10 @@ static struct kunit_case lifecycle_cases[] = {
 	{}
 };
 
-static void release_all(struct kunit *test)
-{
-	struct bench *b = test->priv;
-	unsigned int i;
-
-	for (i = 0; i < BENCH_MAX_VCPUS; i++)
-		if (b->v[i].page)
-			xen_pmu_vcpu_down(&b->v[i]);
-}
-
 static struct kunit_suite lifecycle_suite = {
 	.name = "xen_pmu_lifecycle",
 	.init = bench_init,
-	.exit = release_all,
+	.exit = bench_exit,
 	.test_cases = lifecycle_cases,
 };
 

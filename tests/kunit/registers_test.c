@@ -354,6 +354,7 @@ static struct kunit_case registers_cases[] = {
 static struct kunit_suite registers_suite = {
 	.name = "xen_pmu_registers",
 	.init = bench_init,
+	.exit = bench_exit,
 	.test_cases = registers_cases,
 };
 
