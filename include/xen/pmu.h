@@ -25,7 +25,7 @@ DECLARE_STATIC_KEY_FALSE(xen_pmu_key);
 /**
  * struct xen_pmu_map - from MSR to register
  * @base: lowest MSR
- * @entry: by MSR less @base: register plus 1 and flags, or 0 for an MSR that is
+ * @entry: by MSR less @base: register and flags, or 0 for an MSR that is
  *	not the PMU's
  *
  * Here, so that an access to any other MSR is told apart in a few instructions.
@@ -37,8 +37,8 @@ struct xen_pmu_map {
 
 extern struct xen_pmu_map xen_pmu_map;
 
-u64 xen_pmu_read_msr(u32 msr, int *err);
-void xen_pmu_write_msr(u32 msr, u64 val, int *err);
+u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err);
+void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err);
 u64 __xen_pmu_read_pmc(int counter);
 void __xen_pmu_write_lvtpc(u32 val);
 
@@ -63,17 +63,18 @@ static __always_inline u8 xen_pmu_decode(const struct xen_pmu_map *map, u32 msr)
 }
 
 /**
- * xen_pmu_has_msr() - whether an MSR is the PMU's
+ * xen_pmu_entry() - whether an MSR is the PMU's
  * @msr: MSR number
  *
  * Any context, however early.
  *
- * Return: true if xen_pmu_read_msr() and xen_pmu_write_msr() are to be called.
+ * Return: what xen_pmu_read_msr() and xen_pmu_write_msr() are to be called
+ * with, or 0 for an MSR that is not the PMU's.
  */
-static __always_inline bool xen_pmu_has_msr(u32 msr)
+static __always_inline u8 xen_pmu_entry(u32 msr)
 {
-	return static_branch_unlikely(&xen_pmu_key) &&
-	       xen_pmu_decode(&xen_pmu_map, msr);
+	return static_branch_unlikely(&xen_pmu_key) ?
+	       xen_pmu_decode(&xen_pmu_map, msr) : 0;
 }
 
 /**
@@ -107,17 +108,17 @@ static __always_inline void xen_pmu_write_lvtpc(u32 val)
 
 #else
 
-static inline bool xen_pmu_has_msr(u32 msr)
-{
-	return false;
-}
-
-static inline u64 xen_pmu_read_msr(u32 msr, int *err)
+static inline u8 xen_pmu_entry(u32 msr)
 {
 	return 0;
 }
 
-static inline void xen_pmu_write_msr(u32 msr, u64 val, int *err) {}
+static inline u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err)
+{
+	return 0;
+}
+
+static inline void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err) {}
 
 static inline u64 xen_pmu_read_pmc(int counter)
 {

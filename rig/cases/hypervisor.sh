@@ -5,7 +5,8 @@
 mode=/sys/hypervisor/pmu/pmu_mode
 names=--guestkallsyms=/proc/xen/xensyms
 CALLS=60000
-PERIOD=400000
+# A prime: the program's loop is a period too, and one must drift past the other.
+PERIOD=400009
 
 # sampled PERF-RECORD-ARGUMENTS...: one line a sample in rig.samples:
 # event, whose (K, U, G: kernel, user, guest), address, symbol.

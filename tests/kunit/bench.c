@@ -286,6 +286,21 @@ struct xen_pmu_vcpu *bench_vcpu(struct bench *b)
 }
 
 /**
+ * bench_interrupt() - VIRQ_XENPMU on the current vCPU
+ * @b: the bench
+ * @handle: perf's handler, or NULL
+ *
+ * Return: what the module's handler does.
+ */
+irqreturn_t bench_interrupt(struct bench *b,
+			    int (*handle)(struct pt_regs *regs))
+{
+	struct pt_regs nowhere = {};
+
+	return xen_pmu_vcpu_interrupt(bench_vcpu(b), &nowhere, handle);
+}
+
+/**
  * bench_read() - rdmsr_safe() on the current vCPU, by the module
  * @b: the bench
  * @msr: MSR number
@@ -296,11 +311,12 @@ struct xen_pmu_vcpu *bench_vcpu(struct bench *b)
 int bench_read(struct bench *b, u32 msr, u64 *val)
 {
 	u8 entry = xen_pmu_decode(&b->map, msr);
-	int err = 0;
+	int err;
 
 	*val = 0;
-	if (!entry || !xen_pmu_vcpu_read(bench_vcpu(b), msr, entry, val, &err))
+	if (!entry)
 		return -ENOENT;
+	*val = xen_pmu_vcpu_read(bench_vcpu(b), msr, entry, &err);
 	return err;
 }
 
@@ -315,10 +331,11 @@ int bench_read(struct bench *b, u32 msr, u64 *val)
 int bench_write(struct bench *b, u32 msr, u64 val)
 {
 	u8 entry = xen_pmu_decode(&b->map, msr);
-	int err = 0;
+	int err;
 
-	if (!entry || !xen_pmu_vcpu_write(bench_vcpu(b), msr, entry, val, &err))
+	if (!entry)
 		return -ENOENT;
+	xen_pmu_vcpu_write(bench_vcpu(b), msr, entry, val, &err);
 	return err;
 }
 

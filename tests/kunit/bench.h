@@ -72,6 +72,9 @@ int bench_vcpu_up(struct bench *b, unsigned int vcpu);
 void bench_take_turns(struct bench *b);
 struct xen_pmu_vcpu *bench_vcpu(struct bench *b);
 
+irqreturn_t bench_interrupt(struct bench *b,
+			    int (*handle)(struct pt_regs *regs));
+
 int bench_read(struct bench *b, u32 msr, u64 *val);
 int bench_write(struct bench *b, u32 msr, u64 val);
 

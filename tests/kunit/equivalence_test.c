@@ -284,7 +284,7 @@ static void interrupt(struct run *r)
 {
 	running = r;
 	KUNIT_ASSERT_EQ(r->test, IRQ_HANDLED,
-			xen_pmu_vcpu_interrupt(bench_vcpu(r->b), handle));
+			bench_interrupt(r->b, handle));
 	r->p.frozen = false;
 	KUNIT_ASSERT_EQ(r->test, r->b->v[0].stats.repaired, 0);
 }
@@ -300,9 +300,9 @@ static void retire(struct run *r)
 	plain_retire(&r->p, in_xen, cycles, insns);
 
 	/* A counter left running overflowed: nothing of perf's stands still. */
-	if (xen_pmu_regs_cached(bench_vcpu(r->b)) && !r->p.frozen)
-		xen_pmu_vcpu_interrupt(bench_vcpu(r->b), NULL);
-	check(r, "overflow", 0, xen_pmu_regs_cached(bench_vcpu(r->b)),
+	if (xen_pmu_cached(bench_vcpu(r->b)) && !r->p.frozen)
+		bench_interrupt(r->b, NULL);
+	check(r, "overflow", 0, xen_pmu_cached(bench_vcpu(r->b)),
 	      r->p.frozen);
 }
 

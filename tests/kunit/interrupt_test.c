@@ -59,11 +59,11 @@ static void interrupt_samples(struct kunit *test)
 	bench_start(b, 0, START);
 	for (i = 1; i <= 20; i++) {
 		model_retire(b->m, 0, false, PERIOD, PERIOD);
-		KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+		KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
 		KUNIT_ASSERT_EQ(test, IRQ_HANDLED,
-				xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+				bench_interrupt(b, handler));
 		KUNIT_ASSERT_EQ(test, handled, i);
-		KUNIT_ASSERT_FALSE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+		KUNIT_ASSERT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
 	}
 	KUNIT_EXPECT_EQ(test, b->v[0].stats.interrupts, 20);
 	KUNIT_EXPECT_EQ(test, b->v[0].stats.repaired, 0);
@@ -79,7 +79,7 @@ static void interrupt_costs_one_hypercall(struct kunit *test)
 	bench_start(b, 0, START);
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
 	model_reset_stats(b->m);
-	xen_pmu_vcpu_interrupt(bench_vcpu(b), handler);
+	bench_interrupt(b, handler);
 
 	for (op = 0; op < MODEL_NR_OPS; op++)
 		calls += stats->hypercalls[op];
@@ -94,8 +94,35 @@ static int nested(struct pt_regs *regs)
 	struct bench *b = kunit_get_current_test()->priv;
 
 	KUNIT_EXPECT_EQ(kunit_get_current_test(), IRQ_NONE,
-			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+			bench_interrupt(b, handler));
 	return handler(regs);
+}
+
+static int as_guest(struct pt_regs *regs)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	KUNIT_EXPECT_EQ(test, bench_vcpu(test->priv)->guest, PERF_GUEST_ACTIVE);
+	return handler(regs);
+}
+
+/* A sample of the hypervisor is a guest's, and nothing is outside the handler. */
+static void interrupt_guest_state(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	b->m->mode = XENPMU_MODE_HV;
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, true, PERIOD, PERIOD);
+	KUNIT_EXPECT_EQ(test, b->v[0].guest, 0);
+	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
+			bench_interrupt(b, as_guest));
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_EQ(test, b->v[0].guest, 0);
+
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	bench_interrupt(b, handler);
+	KUNIT_EXPECT_EQ(test, b->v[0].guest, 0);
 }
 
 static void interrupt_spurious(struct kunit *test)
@@ -103,21 +130,22 @@ static void interrupt_spurious(struct kunit *test)
 	struct bench *b = test->priv;
 
 	KUNIT_EXPECT_EQ(test, IRQ_NONE,
-			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+			bench_interrupt(b, handler));
 	KUNIT_EXPECT_EQ(test, handled, 0);
 
 	bench_start(b, 0, START);
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
 	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
-			xen_pmu_vcpu_interrupt(bench_vcpu(b), nested));
+			bench_interrupt(b, nested));
 	KUNIT_EXPECT_EQ(test, handled, 1);
 	KUNIT_EXPECT_EQ(test, b->v[0].stats.flushes, 1);
-	KUNIT_EXPECT_NULL(test, b->v[0].sample);
+	KUNIT_EXPECT_EQ(test, b->v[0].home, XEN_PMU_HOME_XEN);
+	KUNIT_EXPECT_EQ(test, b->v[0].guest, 0);
 
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
 	xen_pmu_vcpu_suspend(&b->v[0]);
 	KUNIT_EXPECT_EQ(test, IRQ_NONE,
-			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+			bench_interrupt(b, handler));
 	KUNIT_EXPECT_EQ(test, handled, 1);
 }
 
@@ -138,7 +166,7 @@ static void interrupt_delayed(struct kunit *test)
 	bench_read(b, bench_counter_msr(b, 1), &val);
 	KUNIT_EXPECT_EQ(test, val, 5000);
 
-	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	bench_interrupt(b, NULL);
 	model_retire(b->m, 0, false, 300, 300);
 	bench_read(b, bench_counter_msr(b, 1), &val);
 	KUNIT_EXPECT_EQ(test, val, 5300);
@@ -161,9 +189,9 @@ static void interrupt_races_with_write(struct kunit *test)
 	bench_start(b, 0, 0);
 	b->on_trap = overflow_now;
 	bench_start(b, 1, 7000);
-	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
 
-	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	bench_interrupt(b, NULL);
 	model_retire(b->m, 0, false, 11, 11);
 	bench_read(b, bench_counter_msr(b, 1), &val);
 	KUNIT_EXPECT_EQ(test, val, 7011);
@@ -186,11 +214,11 @@ static void interrupt_flush_ignored(struct kunit *test)
 	bench_start(b, 0, START);
 	b->on_trap = overflow_next;
 	bench_stop(b, 0);
-	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
 	KUNIT_ASSERT_FALSE(test, bench_vcpu(b)->running);
 
 	bench_start(b, 1, 400);
-	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	bench_interrupt(b, NULL);
 	model_retire(b->m, 0, false, 50, 50);
 	bench_read(b, bench_counter_msr(b, 1), &val);
 	KUNIT_EXPECT_EQ(test, val, 450);
@@ -206,10 +234,10 @@ static void interrupt_races_with_stop(struct kunit *test)
 	bench_start(b, 0, 0);
 	b->on_trap = overflow_now;
 	bench_stop(b, 0);
-	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(bench_vcpu(b)));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
 
 	bench_start(b, 0, 400);
-	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	bench_interrupt(b, NULL);
 	model_retire(b->m, 0, false, 50, 50);
 	bench_read(b, bench_counter_msr(b, 0), &val);
 	KUNIT_EXPECT_EQ(test, val, 450);
@@ -247,13 +275,13 @@ static void interrupt_hostile_controls(struct kunit *test)
 	bench_start(b, 0, 0);
 	model_pmi(b->m, 0);
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (b->pmu.slot[reg] &&
-		    b->pmu.type[reg] == XEN_PMU_TYPE_CONTROL)
-			*(u64 *)((void *)v->page + b->pmu.slot[reg]) = ~0ULL;
+		if (b->pmu.reg[reg].slot &&
+		    b->pmu.reg[reg].type == XEN_PMU_TYPE_CONTROL)
+			*(u64 *)((void *)v->page + b->pmu.reg[reg].slot) = ~0ULL;
 
 	bench_read(b, bench_control_msr(b, 0), &val);
 	KUNIT_EXPECT_EQ(test, val, bench_cycles(b) | b->machine->cfg.ctrl_boot);
-	xen_pmu_vcpu_interrupt(v, NULL);
+	bench_interrupt(b, NULL);
 	KUNIT_EXPECT_EQ(test, v->stats.repaired, 1);
 	model_retire(b->m, 0, false, 60, 60);
 	bench_read(b, bench_counter_msr(b, 0), &val);
@@ -271,13 +299,13 @@ static void interrupt_hostile_page(struct kunit *test)
 	bench_start(b, 0, 0);
 	model_pmi(b->m, 0);
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (b->pmu.slot[reg])
-			*(u64 *)((void *)v->page + b->pmu.slot[reg]) = ~0ULL;
+		if (b->pmu.reg[reg].slot)
+			*(u64 *)((void *)v->page + b->pmu.reg[reg].slot) = ~0ULL;
 
 	bench_read(b, bench_counter_msr(b, 0), &val);
 	KUNIT_EXPECT_EQ(test, val, BIT_ULL(48) - 1);
 	bench_write(b, bench_counter_msr(b, 0), 0);
-	xen_pmu_vcpu_interrupt(v, NULL);
+	bench_interrupt(b, NULL);
 	KUNIT_EXPECT_EQ(test, v->home, XEN_PMU_HOME_XEN);
 	KUNIT_EXPECT_EQ(test, v->stats.repaired, 1);
 	model_retire(b->m, 0, false, 60, 60);
@@ -296,7 +324,7 @@ static void interrupt_flush_refused_once(struct kunit *test)
 	b->m->fail_op[XENPMU_flush] = -EIO;
 	b->m->fail_once = BIT(XENPMU_flush);
 	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
-			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+			bench_interrupt(b, handler));
 	KUNIT_EXPECT_EQ(test, b->v[0].stats.repaired, 1);
 	KUNIT_EXPECT_EQ(test, b->v[0].stats.lost, 0);
 
@@ -316,7 +344,7 @@ static void interrupt_flush_refused(struct kunit *test)
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
 	b->m->fail_op[XENPMU_flush] = -EIO;
 	KUNIT_EXPECT_EQ(test, IRQ_HANDLED,
-			xen_pmu_vcpu_interrupt(bench_vcpu(b), handler));
+			bench_interrupt(b, handler));
 	KUNIT_EXPECT_EQ(test, b->v[0].stats.lost, 1);
 	KUNIT_EXPECT_EQ(test, b->v[0].home, XEN_PMU_HOME_SAVED);
 
@@ -348,7 +376,7 @@ static void interrupt_lvtpc_in_page(struct kunit *test)
 	xen_pmu_regs_lvtpc(bench_vcpu(b), APIC_DM_NMI | APIC_LVT_MASKED);
 	KUNIT_EXPECT_EQ(test, 0,
 			b->m->vcpus[0].stats.hypercalls[XENPMU_lvtpc_set]);
-	xen_pmu_vcpu_interrupt(bench_vcpu(b), NULL);
+	bench_interrupt(b, NULL);
 	KUNIT_EXPECT_EQ(test, model_hw_of(b->m, 0)->lvtpc & APIC_LVT_MASKED,
 			APIC_LVT_MASKED);
 }
@@ -357,6 +385,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_samples, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_costs_one_hypercall, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_spurious, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_guest_state, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_delayed, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_write, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),

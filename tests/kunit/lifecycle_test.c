@@ -155,7 +155,7 @@ static void lifecycle_bad_layout(struct kunit *test)
 			continue;
 		}
 		for (reg = 0; reg < XEN_PMU_NR_REGS; reg++) {
-			u16 slot = b->pmu.slot[reg];
+			u16 slot = b->pmu.reg[reg].slot;
 
 			if (!slot)
 				continue;

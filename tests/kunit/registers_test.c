@@ -63,7 +63,8 @@ static void both_write(struct kunit *test, struct twins *t, u32 msr, u64 val)
 {
 	const u64 boot = t->b->machine->cfg.ctrl_boot;
 	bool control = !bench_is_intel(t->b) &&
-		       xen_pmu_decode(&t->b->map, msr) > XEN_PMU_CONTROL;
+		       (xen_pmu_decode(&t->b->map, msr) & XEN_PMU_ENTRY_REG) >=
+		       XEN_PMU_CONTROL;
 	u64 want, got;
 	int err, e;
 
@@ -161,7 +162,7 @@ static void registers_in_page(struct kunit *test)
 	/* A running counter, so that the flush loads what is in the page. */
 	bench_start(t.b, 0, 0);
 	model_pmi(t.b->m, 0);
-	KUNIT_ASSERT_TRUE(test, xen_pmu_regs_cached(&t.b->v[0]));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(&t.b->v[0]));
 
 	traps = t.b->m->vcpus[0].stats.rdmsr + t.b->m->vcpus[0].stats.wrmsr;
 	every_msr(test, &t, page_write);
@@ -235,7 +236,26 @@ static void registers_complete(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->m->hw_violation, 0);
 }
 
-/* No home: nothing is ours, nothing reaches Xen. */
+/* A vCPU without a PMU: an MSR is Xen's affair. */
+static void registers_of_vcpu_without_pmu(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	struct model_stats *stats = &b->m->vcpus[0].stats;
+	u32 msr = bench_control_msr(b, 1);
+	u64 val;
+
+	bench_up(test);
+	xen_pmu_vcpu_down(bench_vcpu(b));
+	model_reset_stats(b->m);
+	bench_read(b, msr, &val);
+	KUNIT_EXPECT_EQ(test, stats->rdmsr, 1);
+	bench_write(b, msr, val);
+	KUNIT_EXPECT_EQ(test, stats->wrmsr, 1);
+	KUNIT_EXPECT_EQ(test, xen_pmu_vcpu_pmc(bench_vcpu(b), 0), 0);
+	KUNIT_EXPECT_EQ(test, stats->rdmsr, 1);
+}
+
+/* Before there is any, nothing is ours, nothing reaches Xen. */
 static void registers_without_pmu(struct kunit *test)
 {
 	struct bench *b = test->priv;
@@ -344,6 +364,7 @@ static struct kunit_case registers_cases[] = {
 	KUNIT_CASE_PARAM(registers_saved, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_complete, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_without_pmu, machine_gen_params),
+	KUNIT_CASE_PARAM(registers_of_vcpu_without_pmu, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_rdpmc, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_controls_read_free, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_refused_write, machine_gen_params),

@@ -63,40 +63,47 @@ static void fill(struct xen_pmu_data *page, const struct combination *c)
 	};
 }
 
+static struct xen_pmu_vcpu *vcpu_create(struct kunit *test)
+{
+	struct xen_pmu_vcpu *v = kunit_kzalloc(test, sizeof(*v), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, v);
+	v->page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, v->page);
+	return v;
+}
+
 static void sample_mode_and_domain(struct kunit *test)
 {
-	struct xen_pmu_data *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	struct xen_pmu_sample sample;
-	struct pt_regs regs;
-	unsigned int n, state;
+	struct xen_pmu_vcpu *v = vcpu_create(test);
+	struct pt_regs nowhere = { .ip = 1 }, *regs;
+	unsigned int n, guest;
 
-	KUNIT_ASSERT_NOT_NULL(test, page);
 	for (n = 0; n < NR_COMBINATIONS; n++) {
 		struct combination c = nth_combination(n);
 		bool user = truly_user(&c);
 
-		fill(page, &c);
-		memset(&regs, 0xaa, sizeof(regs));
-		xen_pmu_sample_read(page, &sample);
-		KUNIT_EXPECT_PTR_EQ(test, &regs, xen_pmu_sample_regs(&sample,
-								     NULL, &regs));
+		fill(v->page, &c);
+		memset(&v->regs, 0xaa, sizeof(v->regs));
+		regs = xen_pmu_sample_take(v, &nowhere);
+		KUNIT_EXPECT_PTR_EQ(test, regs, &v->regs);
 
-		KUNIT_EXPECT_EQ(test, sample.domain, c.domain);
-		KUNIT_EXPECT_EQ(test, sample.vcpu, 3);
-		KUNIT_EXPECT_EQ(test, sample.pcpu, 9);
-		KUNIT_EXPECT_EQ(test, sample.user, user);
-		KUNIT_EXPECT_EQ(test, !!user_mode(&regs), user);
-		KUNIT_EXPECT_EQ(test, regs.ip, ip_of(&c));
-		KUNIT_EXPECT_EQ(test, regs.sp, 0x7ff000);
-		KUNIT_EXPECT_EQ(test, regs.flags, 0x246);
-		KUNIT_EXPECT_EQ(test, regs.ss, 0xe02b);
-		KUNIT_EXPECT_EQ(test, regs.cs, user ? 0x33 : __KERNEL_CS);
-		KUNIT_EXPECT_EQ(test, regs.bp, 0);
+		KUNIT_EXPECT_EQ(test, v->sample.domain, c.domain);
+		KUNIT_EXPECT_EQ(test, v->sample.vcpu, 3);
+		KUNIT_EXPECT_EQ(test, v->sample.pcpu, 9);
+		KUNIT_EXPECT_EQ(test, v->sample.user, user);
+		KUNIT_EXPECT_EQ(test, !!user_mode(regs), user);
+		KUNIT_EXPECT_EQ(test, regs->ip, ip_of(&c));
+		KUNIT_EXPECT_EQ(test, regs->sp, 0x7ff000);
+		KUNIT_EXPECT_EQ(test, regs->flags, 0x246);
+		KUNIT_EXPECT_EQ(test, regs->ss, 0xe02b);
+		KUNIT_EXPECT_EQ(test, regs->cs, user ? 0x33 : __KERNEL_CS);
+		KUNIT_EXPECT_EQ(test, regs->bp, 0);
 
-		state = xen_pmu_sample_state(&sample);
-		KUNIT_EXPECT_EQ(test, !!(state & PERF_GUEST_ACTIVE),
+		guest = xen_pmu_sample_guest(&v->sample);
+		KUNIT_EXPECT_EQ(test, !!(guest & PERF_GUEST_ACTIVE),
 				c.domain != DOMID_SELF);
-		KUNIT_EXPECT_EQ(test, !!(state & PERF_GUEST_USER),
+		KUNIT_EXPECT_EQ(test, !!(guest & PERF_GUEST_USER),
 				c.domain == OTHER_DOMAIN && user);
 	}
 }
@@ -104,52 +111,45 @@ static void sample_mode_and_domain(struct kunit *test)
 /* General registers are the sample's only if it is the same place. */
 static void sample_uses_interrupted_regs(struct kunit *test)
 {
-	struct xen_pmu_data *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	struct xen_pmu_sample sample;
-	struct pt_regs regs, here, *used;
+	struct xen_pmu_vcpu *v = vcpu_create(test);
+	struct pt_regs here, *used;
 	unsigned int n;
 
-	KUNIT_ASSERT_NOT_NULL(test, page);
 	for (n = 0; n < NR_COMBINATIONS; n++) {
 		struct combination c = nth_combination(n);
 		bool own = c.domain == DOMID_SELF;
 		bool user = truly_user(&c);
 
-		fill(page, &c);
-		xen_pmu_sample_read(page, &sample);
+		fill(v->page, &c);
 		memset(&here, 0, sizeof(here));
 		here.ip = ip_of(&c);
 		here.sp = 0x7ff000;
 		here.cs = user ? 0x33 : __KERNEL_CS;
 		here.bp = 0xb0b0;
 
-		used = xen_pmu_sample_regs(&sample, &here, &regs);
+		used = xen_pmu_sample_take(v, &here);
 		KUNIT_EXPECT_EQ(test, used->bp, own ? 0xb0b0 : 0);
-		KUNIT_EXPECT_FALSE(test, sample.delayed);
+		KUNIT_EXPECT_FALSE(test, v->sample.delayed);
 
 		here.ip++;
-		xen_pmu_sample_regs(&sample, &here, &regs);
-		KUNIT_EXPECT_EQ(test, sample.delayed, own);
-		KUNIT_EXPECT_EQ(test, regs.bp, 0);
-		KUNIT_EXPECT_EQ(test, regs.ip, ip_of(&c));
+		used = xen_pmu_sample_take(v, &here);
+		KUNIT_EXPECT_EQ(test, v->sample.delayed, own);
+		KUNIT_EXPECT_EQ(test, used->bp, 0);
+		KUNIT_EXPECT_EQ(test, used->ip, ip_of(&c));
 
 		here.ip--;
 		here.sp -= 8;
-		xen_pmu_sample_regs(&sample, &here, &regs);
-		KUNIT_EXPECT_EQ(test, regs.bp, 0);
+		used = xen_pmu_sample_take(v, &here);
+		KUNIT_EXPECT_EQ(test, v->sample.delayed, own);
+		KUNIT_EXPECT_EQ(test, used->bp, 0);
 
 		here.sp += 8;
 		here.cs = user ? __KERNEL_CS : 0x33;
-		xen_pmu_sample_regs(&sample, &here, &regs);
-		KUNIT_EXPECT_EQ(test, regs.bp, 0);
-		KUNIT_EXPECT_EQ(test, !!user_mode(&regs), user);
+		used = xen_pmu_sample_take(v, &here);
+		KUNIT_EXPECT_EQ(test, v->sample.delayed, own);
+		KUNIT_EXPECT_EQ(test, used->bp, 0);
+		KUNIT_EXPECT_EQ(test, !!user_mode(used), user);
 	}
-}
-
-/* Outside the handler there is no guest. */
-static void sample_no_state_outside(struct kunit *test)
-{
-	KUNIT_EXPECT_EQ(test, xen_pmu_sample_state(NULL), 0);
 }
 
 /* OS is the hypervisor's ring, USR the guest's, whatever mode of it. */
@@ -212,7 +212,6 @@ static void sample_wanted(struct kunit *test)
 static struct kunit_case sample_cases[] = {
 	KUNIT_CASE(sample_mode_and_domain),
 	KUNIT_CASE(sample_uses_interrupted_regs),
-	KUNIT_CASE(sample_no_state_outside),
 	KUNIT_CASE(sample_privilege),
 	KUNIT_CASE(sample_wanted),
 	{}

@@ -63,39 +63,16 @@ static void amd_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 	unsigned int i;
 
 	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++) {
-		pmu->rule[XEN_PMU_COUNTER + i].width =
+		pmu->reg[XEN_PMU_COUNTER + i].width =
 			GENMASK_ULL(AMD_COUNTER_WIDTH - 1, 0);
-		pmu->rule[XEN_PMU_CONTROL + i] = (struct xen_pmu_rule) {
-			.width		= ~0ULL,
-			.fixed_mask	= AMD_CONTROL_RESERVED,
-		};
+		pmu->reg[XEN_PMU_CONTROL + i].width = ~0ULL;
+		pmu->reg[XEN_PMU_CONTROL + i].zero = AMD_CONTROL_RESERVED;
 	}
-}
-
-static u64 amd_enabled(const struct xen_pmu *pmu, const u64 *shadow)
-{
-	u64 mask = 0;
-	unsigned int i;
-
-	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++)
-		if (shadow[XEN_PMU_CONTROL + i] & ARCH_PERFMON_EVENTSEL_ENABLE)
-			mask |= BIT_ULL(i);
-
-	return mask;
 }
 
 static struct xen_pmu_own amd_own(unsigned int counter)
 {
 	return (struct xen_pmu_own) { XEN_PMU_CONTROL + counter, ~0ULL };
-}
-
-static int amd_pmc(const struct xen_pmu *pmu, u32 counter)
-{
-	if (counter >= XEN_PMU_MAX_GENERAL ||
-	    !pmu->msr[XEN_PMU_COUNTER + counter])
-		return -1;
-
-	return XEN_PMU_COUNTER + counter;
 }
 
 /*
@@ -104,7 +81,7 @@ static int amd_pmc(const struct xen_pmu *pmu, u32 counter)
  */
 static void amd_announce(const struct xen_pmu *pmu)
 {
-	if (!pmu->msr[XEN_PMU_COUNTER + 5])
+	if (!pmu->reg[XEN_PMU_COUNTER + 5].msr)
 		return;
 
 	set_cpu_cap(&boot_cpu_data, X86_FEATURE_PERFCTR_CORE);
@@ -120,8 +97,6 @@ const struct xen_pmu_vendor xen_pmu_amd = {
 	.stops_on_disable	= true,
 	.layout			= amd_layout,
 	.rules			= amd_rules,
-	.enabled		= amd_enabled,
 	.own			= amd_own,
-	.pmc			= amd_pmc,
 	.announce		= amd_announce,
 };

@@ -18,8 +18,10 @@ static const char *home_of(const struct xen_pmu_vcpu *v)
 		return "none";
 	case XEN_PMU_HOME_SAVED:
 		return "saved";
+	case XEN_PMU_HOME_PAGE:
+		return "page";
 	default:
-		return READ_ONCE(v->entered) ? "page" : "hardware";
+		return "hardware";
 	}
 }
 
@@ -30,8 +32,8 @@ static int vcpu_show(struct seq_file *m, void *unused)
 	const struct xen_pmu_stats *s = &v->stats;
 
 	seq_printf(m, "home:       %s\n", home_of(v));
-	seq_printf(m, "enabled:    %#llx\n", xen_pmu_regs_enabled(v));
-	seq_printf(m, "loose:      %#llx\n", xen_pmu_regs_loose(v));
+	seq_printf(m, "enabled:    %#llx\n", READ_ONCE(v->wanted));
+	seq_printf(m, "loose:      %#llx\n", xen_pmu_loose(v));
 	seq_printf(m, "interrupts: %llu\n", s->interrupts);
 	seq_printf(m, "spurious:   %llu\n", s->spurious);
 	seq_printf(m, "delayed:    %llu\n", s->delayed);

@@ -72,10 +72,11 @@ static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
 		u32 msr = row->msr + (i << row->shift);
 
 		pmu->map->entry[msr - pmu->map->base] =
-			(reg + 1) | row->flags;
-		pmu->slot[reg] = row_slot(&pmu->layout, row, i);
-		pmu->type[reg] = row->type;
-		pmu->msr[reg] = msr;
+			reg | XEN_PMU_ENTRY | row->flags;
+		pmu->reg[reg].slot = row_slot(&pmu->layout, row, i);
+		pmu->reg[reg].type = row->type;
+		pmu->reg[reg].bit = xen_pmu_bit(reg);
+		pmu->reg[reg].msr = msr;
 	}
 }
 
@@ -83,15 +84,15 @@ static void describe_reg(struct xen_pmu *pmu, unsigned int reg)
 {
 	unsigned int counter = reg;
 
-	if (!pmu->msr[reg])
+	if (!pmu->reg[reg].msr)
 		return;
-	if (pmu->type[reg] == XEN_PMU_TYPE_CONTROL)
+	if (pmu->reg[reg].type == XEN_PMU_TYPE_CONTROL)
 		pmu->controls |= BIT_ULL(reg);
-	if (pmu->type[reg] != XEN_PMU_TYPE_COUNTER)
+	if (pmu->reg[reg].type != XEN_PMU_TYPE_COUNTER)
 		return;
 
 	if (reg >= XEN_PMU_FIXED)
-		counter = INTEL_PMC_IDX_FIXED + reg - XEN_PMU_FIXED;
+		counter = xen_pmu_bit(reg);
 	pmu->counters |= BIT_ULL(counter);
 	pmu->own[reg] = pmu->vendor->own(counter);
 }
@@ -113,8 +114,8 @@ void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 	bool lazy = pmu->lazy;
 	unsigned int i;
 
-	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) > XEN_PMU_ENTRY_REG);
-	BUILD_BUG_ON(ARRAY_SIZE(pmu->slot) > BITS_PER_TYPE(u64));
+	BUILD_BUG_ON(ARRAY_SIZE(pmu->reg) > XEN_PMU_ENTRY_REG + 1);
+	BUILD_BUG_ON(ARRAY_SIZE(pmu->reg) > BITS_PER_TYPE(u64));
 
 	memset(pmu, 0, sizeof(*pmu));
 	memset(map, 0, sizeof(*map));

@@ -9,6 +9,7 @@
 
 #include <xen/pmu.h>
 
+#include "page.h"
 #include "pmu.h"
 
 DEFINE_STATIC_KEY_FALSE(xen_pmu_key);
@@ -16,11 +17,11 @@ struct xen_pmu_map xen_pmu_map __read_mostly;
 
 static unsigned int reg_of(u8 entry)
 {
-	return (entry & XEN_PMU_ENTRY_REG) - 1;
+	return entry & XEN_PMU_ENTRY_REG;
 }
 
 /* Bare metal reports a refused access through its exception table. */
-static void report(const char *what, u32 msr, int ret, int *err)
+static noinline void report(const char *what, u32 msr, int ret, int *err)
 {
 	if (err)
 		*err = ret;
@@ -29,33 +30,95 @@ static void report(const char *what, u32 msr, int ret, int *err)
 			     msr);
 }
 
+/*
+ * Out of line are accesses outside the interrupt handler; those inside need no
+ * more than the page.
+ */
+static noinline u64 read_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+			     int *err)
+{
+	unsigned long irqs;
+	u64 val = 0;
+	int ret;
+
+	local_irq_save(irqs);
+	ret = xen_pmu_regs_read(v, reg_of(entry), msr, &val, entry);
+	local_irq_restore(irqs);
+
+	report("read of", msr, ret, err);
+	return val;
+}
+
+static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+			       u64 val, int *err)
+{
+	unsigned long irqs;
+	int ret;
+
+	local_irq_save(irqs);
+	ret = xen_pmu_regs_write(v, reg_of(entry), msr, val, entry);
+	local_irq_restore(irqs);
+
+	report("write to", msr, ret, err);
+}
+
+static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+				     int *err)
+{
+	if (unlikely(v->home != XEN_PMU_HOME_PAGE))
+		return read_reg(v, msr, entry, err);
+
+	if (err)
+		*err = 0;
+	return xen_pmu_page_read(v, xen_pmu_reg(v, reg_of(entry)));
+}
+
+static noinline void write_in_page(struct xen_pmu_vcpu *v,
+				   const struct xen_pmu_reg *reg, u64 val,
+				   int *err)
+{
+	int ret = xen_pmu_page_write(v, reg, val);
+
+	if (err || ret)
+		report("write to", reg->msr, ret, err);
+}
+
+/* What every sample takes is done here: the write of a counter that counts. */
+static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
+				       u8 entry, u64 val, int *err)
+{
+	const struct xen_pmu_reg *reg;
+	int ret;
+
+	if (unlikely(v->home != XEN_PMU_HOME_PAGE)) {
+		write_reg(v, msr, entry, val, err);
+		return;
+	}
+
+	reg = xen_pmu_reg(v, reg_of(entry));
+	ret = xen_pmu_conform(reg, entry, &val);
+	if (unlikely(ret))
+		report("write to", msr, ret, err);
+	else if (unlikely(err) || !xen_pmu_page_counts(v, reg))
+		write_in_page(v, reg, val, err);
+	else
+		xen_pmu_page_store(v, reg, val);
+}
+
 /**
  * xen_pmu_vcpu_read() - read an MSR of a vCPU
  * @v: the vCPU
  * @msr: MSR number
  * @entry: of the map for it
- * @val: where the value goes; 0 if the read failed
  * @err: where -EIO or 0 goes; may be NULL
  *
- * On the vCPU.
+ * On the vCPU. Without a PMU it is read as any other.
  *
- * Return: false if the vCPU has no PMU.
+ * Return: the value; 0 if the read failed.
  */
-bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 *val,
-		       int *err)
+u64 xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, int *err)
 {
-	unsigned long flags;
-	int ret;
-
-	if (v->home == XEN_PMU_HOME_NONE)
-		return false;
-
-	local_irq_save(flags);
-	ret = xen_pmu_regs_read(v, reg_of(entry), msr, val, entry);
-	local_irq_restore(flags);
-
-	report("read of", msr, ret, err);
-	return true;
+	return vcpu_read(v, msr, entry, err);
 }
 
 /**
@@ -66,25 +129,45 @@ bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 *val,
  * @val: value
  * @err: where -EIO or 0 goes; may be NULL
  *
- * On the vCPU.
- *
- * Return: false if the vCPU has no PMU.
+ * On the vCPU. Without a PMU it is written as any other.
  */
-bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
+void xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 			int *err)
 {
-	unsigned long flags;
-	int ret;
+	vcpu_write(v, msr, entry, val, err);
+}
 
-	if (v->home == XEN_PMU_HOME_NONE)
-		return false;
+/* Fixed counters have bit 30 set (SDM vol. 2B, RDPMC); AMD has none. */
+static noinline u64 read_any_pmc(struct xen_pmu_vcpu *v, u32 counter)
+{
+	unsigned int i = counter, end = XEN_PMU_MAX_GENERAL;
+	const struct xen_pmu_reg *reg;
 
-	local_irq_save(flags);
-	ret = xen_pmu_regs_write(v, reg_of(entry), msr, val, entry);
-	local_irq_restore(flags);
+	if (counter & BIT(30)) {
+		i = XEN_PMU_FIXED + (counter & ~BIT(30));
+		end = XEN_PMU_FIXED + XEN_PMU_MAX_FIXED;
+	}
+	if (i >= end || v->home == XEN_PMU_HOME_NONE)
+		return 0;
+	reg = xen_pmu_reg(v, i);
+	if (!reg->msr)
+		return 0;
+	if (v->home == XEN_PMU_HOME_PAGE)
+		return xen_pmu_page_counter(v, reg);
 
-	report("write to", msr, ret, err);
-	return true;
+	return read_reg(v, reg->msr, i, NULL);
+}
+
+/* What every sample takes is done here: the read of a counter that counts. */
+static __always_inline u64 vcpu_pmc(struct xen_pmu_vcpu *v,
+				    unsigned long counter)
+{
+	if (likely(v->home == XEN_PMU_HOME_PAGE) &&
+	    likely(counter < XEN_PMU_MAX_GENERAL) &&
+	    likely(test_bit(counter, (unsigned long *)&v->wanted)))
+		return xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_COUNTER + counter));
+
+	return read_any_pmc(v, counter);
 }
 
 /**
@@ -98,67 +181,44 @@ bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
  */
 u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter)
 {
-	unsigned long flags;
-	u64 val = 0;
-	int reg;
-
-	if (v->home == XEN_PMU_HOME_NONE)
-		return 0;
-	reg = v->pmu->vendor->pmc(v->pmu, counter);
-	if (reg < 0)
-		return 0;
-
-	local_irq_save(flags);
-	xen_pmu_regs_read(v, reg, v->pmu->msr[reg], &val, 0);
-	local_irq_restore(flags);
-	return val;
+	return vcpu_pmc(v, counter);
 }
 
 /**
  * xen_pmu_read_msr() - read an MSR of the PMU
- * @msr: MSR number, for which xen_pmu_has_msr() holds
+ * @msr: MSR number
+ * @entry: what xen_pmu_entry() says of it
  * @err: where -EIO or 0 goes; NULL for an access that may not fail
  *
- * On a CPU that has no PMU it is read as any other. Any context; the caller
- * stays on its CPU.
+ * Any context; the caller stays on its CPU.
  *
  * Return: the value; 0 if the read failed.
  */
-u64 xen_pmu_read_msr(u32 msr, int *err)
+u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err)
 {
-	u8 entry = xen_pmu_decode(&xen_pmu_map, msr);
-	u64 val = 0;
-
-	if (!xen_pmu_vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, &val,
-			       err))
-		report("read of", msr, xen_pmu_rdmsr(msr, &val), err);
-	return val;
+	return vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, err);
 }
 
 /**
  * xen_pmu_write_msr() - write an MSR of the PMU
- * @msr: MSR number, for which xen_pmu_has_msr() holds
+ * @msr: MSR number
+ * @entry: what xen_pmu_entry() says of it
  * @val: value
  * @err: where -EIO or 0 goes; NULL for an access that may not fail
  *
- * On a CPU that has no PMU it is written as any other. Any context; the caller
- * stays on its CPU.
+ * Any context; the caller stays on its CPU.
  */
-void xen_pmu_write_msr(u32 msr, u64 val, int *err)
+void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err)
 {
-	u8 entry = xen_pmu_decode(&xen_pmu_map, msr);
-
-	if (!xen_pmu_vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val,
-				err))
-		report("write to", msr, xen_pmu_wrmsr(msr, val), err);
+	vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val, err);
 }
 
 u64 __xen_pmu_read_pmc(int counter)
 {
-	return xen_pmu_vcpu_pmc(this_cpu_ptr(&xen_pmu_vcpu), counter);
+	return vcpu_pmc(this_cpu_ptr(&xen_pmu_vcpu), counter);
 }
 
-void __xen_pmu_write_lvtpc(u32 val)
+static noinline void write_lvtpc(u32 val)
 {
 	struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
 	unsigned long flags;
@@ -169,4 +229,11 @@ void __xen_pmu_write_lvtpc(u32 val)
 	local_irq_save(flags);
 	xen_pmu_regs_lvtpc(v, val);
 	local_irq_restore(flags);
+}
+
+void __xen_pmu_write_lvtpc(u32 val)
+{
+	/* What Xen has been told already it is not told again. */
+	if (this_cpu_read(xen_pmu_vcpu.told) != val)
+		write_lvtpc(val);
 }

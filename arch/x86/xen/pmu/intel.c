@@ -16,13 +16,10 @@
 				 ARCH_PERFMON_EVENTSEL_PIN_CONTROL)
 
 /* In each counter's nibble of IA32_FIXED_CTR_CTRL. */
-#define INTEL_FIXED_ENABLE	(INTEL_FIXED_0_KERNEL | INTEL_FIXED_0_USER)
 #define INTEL_FIXED_BITS	4
 
 /* The bit of the first fixed counter in the global registers. */
 #define INTEL_GLOBAL_FIXED	INTEL_PMC_IDX_FIXED
-
-#define INTEL_PMC_FIXED		BIT(30)
 
 #define INTEL_SLOT(field)	offsetof(struct xen_pmu_data, pmu.c.intel.field)
 
@@ -117,45 +114,29 @@ static void intel_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 	unsigned int i;
 
 	for (i = 0; i < XEN_PMU_NR_REGS; i++)
-		pmu->rule[i].width = ~0ULL;
+		pmu->reg[i].width = ~0ULL;
 
 	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++) {
-		pmu->rule[XEN_PMU_COUNTER + i].width = general;
-		pmu->rule[XEN_PMU_COUNTER + i].fixed_mask = ~general;
-		pmu->rule[XEN_PMU_CONTROL + i].fixed_mask =
-			INTEL_CONTROL_RESERVED;
+		pmu->reg[XEN_PMU_COUNTER + i].width = general;
+		pmu->reg[XEN_PMU_COUNTER + i].zero = ~general;
+		pmu->reg[XEN_PMU_CONTROL + i].zero = INTEL_CONTROL_RESERVED;
 	}
 	for (i = 0; i < XEN_PMU_MAX_FIXED; i++) {
-		pmu->rule[XEN_PMU_FIXED + i].width =
+		pmu->reg[XEN_PMU_FIXED + i].width =
 			low_bits(cpuid->width_fixed);
-		pmu->rule[XEN_PMU_FIXED + i].fixed_mask =
+		pmu->reg[XEN_PMU_FIXED + i].zero =
 			~low_bits(cpuid->width_fixed);
 	}
 
-	pmu->rule[XEN_PMU_FIXED_CTRL].fixed_mask =
+	pmu->reg[XEN_PMU_FIXED_CTRL].zero =
 		intel_fixed_ctrl_reserved(layout->nr_fixed);
-	pmu->rule[XEN_PMU_GLOBAL_CTRL].fixed_mask = ~counters;
-	pmu->rule[XEN_PMU_GLOBAL_STATUS].width = ack;
-	pmu->rule[XEN_PMU_GLOBAL_STATUS].fixed_mask = ~0ULL;
-	pmu->rule[XEN_PMU_GLOBAL_OVF_CTRL].fixed_mask = ~ack;
+	pmu->reg[XEN_PMU_GLOBAL_CTRL].zero = ~counters;
+	pmu->reg[XEN_PMU_GLOBAL_STATUS].width = ack;
+	pmu->reg[XEN_PMU_GLOBAL_STATUS].zero = ~0ULL;
+	pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].zero = ~ack;
 	/* Neither PEBS nor a debug store that a PV guest could point at. */
-	pmu->rule[XEN_PMU_DS_AREA].fixed_mask = ~0ULL;
-	pmu->rule[XEN_PMU_PEBS_ENABLE].fixed_mask = ~0ULL;
-}
-
-static u64 intel_enabled(const struct xen_pmu *pmu, const u64 *shadow)
-{
-	u64 mask = 0, fixed = shadow[XEN_PMU_FIXED_CTRL];
-	unsigned int i;
-
-	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++)
-		if (shadow[XEN_PMU_CONTROL + i] & ARCH_PERFMON_EVENTSEL_ENABLE)
-			mask |= BIT_ULL(i);
-	for (i = 0; i < XEN_PMU_MAX_FIXED; i++)
-		if (fixed >> (i * INTEL_FIXED_BITS) & INTEL_FIXED_ENABLE)
-			mask |= BIT_ULL(INTEL_GLOBAL_FIXED + i);
-
-	return mask & shadow[XEN_PMU_GLOBAL_CTRL];
+	pmu->reg[XEN_PMU_DS_AREA].zero = ~0ULL;
+	pmu->reg[XEN_PMU_PEBS_ENABLE].zero = ~0ULL;
 }
 
 static struct xen_pmu_own intel_own(unsigned int counter)
@@ -169,21 +150,6 @@ static struct xen_pmu_own intel_own(unsigned int counter)
 	return (struct xen_pmu_own) {
 		XEN_PMU_FIXED_CTRL, low_bits(INTEL_FIXED_BITS) << shift
 	};
-}
-
-static int intel_pmc(const struct xen_pmu *pmu, u32 counter)
-{
-	unsigned int reg = XEN_PMU_COUNTER, max = XEN_PMU_MAX_GENERAL;
-
-	if (counter & INTEL_PMC_FIXED) {
-		counter &= ~INTEL_PMC_FIXED;
-		reg = XEN_PMU_FIXED;
-		max = XEN_PMU_MAX_FIXED;
-	}
-	if (counter >= max || !pmu->msr[reg + counter])
-		return -1;
-
-	return reg + counter;
 }
 
 /*
@@ -202,8 +168,6 @@ const struct xen_pmu_vendor xen_pmu_intel = {
 	.nr_rows	= ARRAY_SIZE(intel_rows),
 	.layout		= intel_layout,
 	.rules		= intel_rules,
-	.enabled	= intel_enabled,
 	.own		= intel_own,
-	.pmc		= intel_pmc,
 	.filtered	= intel_filtered,
 };

@@ -8,6 +8,7 @@
 #include <asm/irq_regs.h>
 
 #include "../../events/perf_event.h"
+#include "page.h"
 #include "pmu.h"
 
 #define CREATE_TRACE_POINTS
@@ -20,9 +21,50 @@ static u8 mode_of(const struct xen_pmu_sample *sample)
 	return sample->user ? XEN_PMU_IN_USER : XEN_PMU_IN_KERNEL;
 }
 
+static noinline struct pt_regs *take_sample(struct xen_pmu_vcpu *v,
+					    struct pt_regs *regs)
+{
+	const struct xen_pmu_sample *sample = &v->sample;
+
+	regs = xen_pmu_sample_take(v, regs);
+	v->guest = xen_pmu_sample_guest(sample);
+	v->stats.delayed += sample->delayed;
+	trace_xen_pmu_sample(sample->domain, sample->vcpu, sample->pcpu,
+			     sample->ip, mode_of(sample), sample->delayed);
+	return regs;
+}
+
+static irqreturn_t spurious(struct xen_pmu_vcpu *v)
+{
+	v->stats.spurious++;
+	return IRQ_NONE;
+}
+
+/* Returns the sample's registers. */
+static __always_inline struct pt_regs *begin(struct xen_pmu_vcpu *v,
+					     struct pt_regs *regs)
+{
+	v->stats.interrupts++;
+	if (tracepoint_enabled(xen_pmu_sample) ||
+	    !xen_pmu_sample_is_here(v->page, regs))
+		regs = take_sample(v, regs);
+
+	v->home = XEN_PMU_HOME_PAGE;
+	return regs;
+}
+
+static __always_inline irqreturn_t end(struct xen_pmu_vcpu *v)
+{
+	v->home = XEN_PMU_HOME_XEN;
+	v->guest = 0;
+	xen_pmu_page_flush(v);
+	return IRQ_HANDLED;
+}
+
 /**
  * xen_pmu_vcpu_interrupt() - handle an overflow
  * @v: the vCPU
+ * @regs: what was interrupted
  * @handle: perf's handler; NULL if perf has no PMU
  *
  * Interrupt without an overflow behind it, and one while another is handled,
@@ -30,37 +72,29 @@ static u8 mode_of(const struct xen_pmu_sample *sample)
  *
  * Return: IRQ_HANDLED if there was an overflow.
  */
-irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
+irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 				   int (*handle)(struct pt_regs *regs))
 {
-	struct xen_pmu_sample sample;
-	struct pt_regs scratch, *regs;
+	if (!xen_pmu_cached(v))
+		return spurious(v);
 
-	if (v->sample || !xen_pmu_regs_cached(v)) {
-		v->stats.spurious++;
-		return IRQ_NONE;
-	}
-
-	v->stats.interrupts++;
-	xen_pmu_sample_read(v->page, &sample);
-	regs = xen_pmu_sample_regs(&sample, get_irq_regs(), &scratch);
-	v->stats.delayed += sample.delayed;
-	trace_xen_pmu_sample(sample.domain, sample.vcpu, sample.pcpu, sample.ip,
-			     mode_of(&sample), sample.delayed);
-
-	v->sample = &sample;
+	regs = begin(v, regs);
 	if (handle)
 		handle(regs);
-	v->sample = NULL;
-
-	if (xen_pmu_regs_flush(v))
-		pr_warn_once("xen_pmu: Xen refuses the counters of a vCPU; it counts no more until the next suspend or CPU hotplug\n");
-
-	return IRQ_HANDLED;
+	return end(v);
 }
 
+/* The same, with what would cost instructions to pass. */
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id)
 {
-	return xen_pmu_vcpu_interrupt(this_cpu_ptr(&xen_pmu_vcpu),
-				      x86_pmu.handle_irq);
+	struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
+	struct pt_regs *regs;
+
+	if (!xen_pmu_cached(v))
+		return spurious(v);
+
+	regs = begin(v, get_irq_regs());
+	if (likely(x86_pmu.handle_irq))
+		x86_pmu.handle_irq(regs);
+	return end(v);
 }

@@ -65,7 +65,7 @@ static int check_layout(struct xen_pmu *pmu,
 			const struct xen_pmu_data *page)
 {
 	struct xen_pmu_layout layout;
-	unsigned int reg;
+	struct xen_pmu_reg *reg;
 	u64 val;
 	int err;
 
@@ -79,11 +79,13 @@ static int check_layout(struct xen_pmu *pmu,
 	xen_pmu_describe(pmu, vendor, &layout, cpuid);
 
 	/* Xen wants the reserved bits back as the hardware had them. */
-	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++)
-		if (pmu->msr[reg] && pmu->type[reg] == XEN_PMU_TYPE_CONTROL &&
-		    !xen_pmu_rdmsr(pmu->msr[reg], &val))
-			pmu->rule[reg].fixed_bits =
-				val & pmu->rule[reg].fixed_mask;
+	for (reg = pmu->reg; reg < pmu->reg + XEN_PMU_NR_REGS; reg++) {
+		if (!reg->msr || reg->type != XEN_PMU_TYPE_CONTROL ||
+		    xen_pmu_rdmsr(reg->msr, &val))
+			continue;
+		reg->one = val & reg->zero;
+		reg->zero &= ~val;
+	}
 	return 0;
 }
 

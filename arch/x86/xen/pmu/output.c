@@ -9,6 +9,10 @@
 
 #include "pmu.h"
 
+/* What a sample has of its context, beside its address. */
+#define CONTEXT	(PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | \
+		 PERF_SAMPLE_STACK_USER)
+
 /* A call chain of one: where it was, and nothing about how it got there. */
 struct short_chain {
 	u64 nr;
@@ -84,14 +88,14 @@ static void forget_context(struct perf_sample_data *data, u64 type,
 static bool prepare(struct perf_event *event, struct perf_sample_data *data,
 		    struct pt_regs *regs)
 {
-	const struct xen_pmu_sample *sample = this_cpu_read(xen_pmu_vcpu.sample);
+	const struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
 
-	if (!sample)
+	if (v->home != XEN_PMU_HOME_PAGE)
 		return true;
 	if (!xen_pmu_wanted(&event->attr, regs))
 		return false;
-	if (sample->delayed || sample->domain != DOMID_SELF)
-		forget_context(data, event->attr.sample_type, sample, regs);
+	if (regs == &v->regs)
+		forget_context(data, event->attr.sample_type, &v->sample, regs);
 	return true;
 }
 
@@ -113,10 +117,15 @@ static void output_backward(struct perf_event *event,
  * xen_pmu_output_through() - have an event's samples come through here
  * @event: the event, being opened
  *
+ * Only those that may have to be dropped, or have something in them that may.
  * Handlers other than perf's own are the kernel's, which can tell by itself.
  */
 void xen_pmu_output_through(struct perf_event *event)
 {
+	if (!xen_pmu_one_side(&event->attr) &&
+	    !(event->attr.sample_type & CONTEXT))
+		return;
+
 	if (event->overflow_handler == perf_event_output_forward)
 		event->overflow_handler = output_forward;
 	else if (event->overflow_handler == perf_event_output_backward)

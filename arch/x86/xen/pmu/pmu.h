@@ -2,7 +2,8 @@
 /*
  * Xen's paravirtual PMU as a register file: what the rooms of this folder
  * share. An access comes in through gate.c, decode.c finds its register in the
- * vendor's table, regs.c knows where the value lives, seam.c reaches Xen.
+ * vendor's table, regs.c and page.h know where the value lives, seam.c reaches
+ * Xen.
  */
 #ifndef _ARCH_X86_XEN_PMU_H
 #define _ARCH_X86_XEN_PMU_H
@@ -17,27 +18,7 @@
 #include <xen/interface/xenpmu.h>
 #include <xen/pmu.h>
 
-/*
- * Xen's emulation reaches MSRs of eight general-purpose and three fixed
- * counters for a PV guest (xen/arch/x86/pv/emul-priv-op.c); AMD has six.
- */
-#define XEN_PMU_MAX_GENERAL	8
-#define XEN_PMU_MAX_FIXED	3
-
-/* A register's number: its place in the shadow and in every table. */
-enum {
-	XEN_PMU_COUNTER		= 0,
-	XEN_PMU_CONTROL		= XEN_PMU_COUNTER + XEN_PMU_MAX_GENERAL,
-	XEN_PMU_FIXED		= XEN_PMU_CONTROL + XEN_PMU_MAX_GENERAL,
-	XEN_PMU_FIXED_CTRL	= XEN_PMU_FIXED + XEN_PMU_MAX_FIXED,
-	XEN_PMU_GLOBAL_CTRL,
-	XEN_PMU_GLOBAL_STATUS,
-	XEN_PMU_GLOBAL_OVF_CTRL,
-	XEN_PMU_DS_AREA,
-	XEN_PMU_PEBS_ENABLE,
-	XEN_PMU_DEBUGCTL,
-	XEN_PMU_NR_REGS,
-};
+#include "file.h"
 
 /* How many registers a row of a vendor's table stands for. */
 enum xen_pmu_count {
@@ -78,18 +59,6 @@ struct xen_pmu_row {
 	u8 type;
 	u16 slot;
 	u8 flags;
-};
-
-/**
- * struct xen_pmu_rule - what may be written to a register
- * @width: bits the register has; others are dropped
- * @fixed_mask: bits that software may not choose; setting one raises #GP
- * @fixed_bits: what @fixed_mask always reads as
- */
-struct xen_pmu_rule {
-	u64 width;
-	u64 fixed_mask;
-	u64 fixed_bits;
 };
 
 /**
@@ -138,10 +107,7 @@ struct xen_pmu_own {
  * struct xen_pmu - the PMU that Xen offers, the same for all vCPUs
  * @vendor: the vendor's table; NULL until the first vCPU is up
  * @layout: of every vCPU's page
- * @slot: a register's offset in the shared page; 0 if it has none
- * @msr: the MSR to reach a register by; 0 if the register does not exist
- * @type: a register's &enum xen_pmu_type
- * @rule: what may be written to a register
+ * @reg: the registers
  * @own: of each counter, by its register
  * @controls: the registers that are controls
  * @counters: the counters; bits as in IA32_PERF_GLOBAL_CTRL
@@ -156,10 +122,7 @@ struct xen_pmu_own {
 struct xen_pmu {
 	const struct xen_pmu_vendor *vendor;
 	struct xen_pmu_layout layout;
-	u16 slot[XEN_PMU_NR_REGS];
-	u32 msr[XEN_PMU_NR_REGS];
-	u8 type[XEN_PMU_NR_REGS];
-	struct xen_pmu_rule rule[XEN_PMU_NR_REGS];
+	struct xen_pmu_reg reg[XEN_PMU_NR_REGS];
 	struct xen_pmu_own own[XEN_PMU_NR_REGS];
 	u64 controls;
 	u64 counters;
@@ -167,11 +130,6 @@ struct xen_pmu {
 	bool lazy;
 	void (*vanished)(void);
 };
-
-/* Flags in a map's entry, beside the register's number plus 1. */
-#define XEN_PMU_SIGN_EXTEND	BIT(7)	/* a write carries 32 bits, and a sign */
-#define XEN_PMU_PAGE_ONLY	BIT(6)	/* no trap emulates it for a PV guest */
-#define XEN_PMU_ENTRY_REG	GENMASK(5, 0)
 
 /**
  * struct xen_pmu_vendor - all that differs between vendors
@@ -183,11 +141,8 @@ struct xen_pmu {
  *	disabled, and neither saves nor loads it until one is enabled
  * @layout: read and check the offsets in a page that Xen initialised; -ENODEV
  *	if Xen wrote none, -ERANGE if they do not fit
- * @rules: fill in @rule of the registers that exist
- * @enabled: mask of the counters that count, from a shadow of the registers;
- *	bits as in IA32_PERF_GLOBAL_CTRL
+ * @rules: fill in what may be written to the registers
  * @own: the control that programs a counter
- * @pmc: RDPMC index to register, or -1
  * @announce: tell the kernel what Xen has but CPUID hides; may be NULL
  * @filtered: whether Xen may refuse an event select, because of its command
  *	line; NULL if it never does
@@ -202,9 +157,7 @@ struct xen_pmu_vendor {
 		      const struct xen_pmu_data *page,
 		      const struct xen_pmu_cpuid *cpuid);
 	void (*rules)(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid);
-	u64 (*enabled)(const struct xen_pmu *pmu, const u64 *shadow);
 	struct xen_pmu_own (*own)(unsigned int counter);
-	int (*pmc)(const struct xen_pmu *pmu, u32 counter);
 	void (*announce)(const struct xen_pmu *pmu);
 	bool (*filtered)(u64 config);
 };
@@ -241,8 +194,9 @@ struct xen_pmu_sample {
 /* Where the registers of a vCPU live; see regs.c. */
 enum xen_pmu_home {
 	XEN_PMU_HOME_NONE,
-	XEN_PMU_HOME_XEN,	/* in hardware, or in the page until a flush */
 	XEN_PMU_HOME_SAVED,	/* in the shadow only */
+	XEN_PMU_HOME_XEN,	/* in hardware, or in the page until a flush */
+	XEN_PMU_HOME_PAGE,	/* in the page: the interrupt handler runs */
 };
 
 /**
@@ -274,26 +228,29 @@ struct xen_pmu_stats {
  * @pmu: what Xen offers
  * @page: the page shared with Xen; NULL when there is none
  * @home: where the registers live
- * @sample: the sample being handled; NULL outside the interrupt handler
  * @running: Xen loads what a flush brings; see regs.c
+ * @guest: PERF_GUEST_* of the sample being handled; 0 outside the handler
  * @lvtpc: last LVTPC written
- * @entered: the page was looked at since the overflow
- * @dirty: controls that the page lacks, as perf wrote them since
+ * @told: the same, or none of 32 bits if Xen does not know it
+ * @dirty: controls that perf made differ from @held since the overflow, or
+ *	XEN_PMU_BEHIND
  * @latched: counters whose value is in the shadow; bits as in
  *	IA32_PERF_GLOBAL_CTRL
  * @stale: of these, those that hardware has another value of
  * @shadow: what perf wrote or would read
  * @held: the controls that hardware has
- * @wanted: counters that @shadow enables; bits as in IA32_PERF_GLOBAL_CTRL
+ * @wanted: counters that @shadow enabled when it was last looked at, which is
+ *	always but for @dirty; bits as in IA32_PERF_GLOBAL_CTRL
  * @counted: counters that @held enables
  * @asked: perf has read or written a counter since it last stopped some
  * @interrupts: the last time it had not, when it started them again
  * @stopped_at: the steal clock when the last counter stopped
- * @lvtpc_set: Xen knows @lvtpc
  * @cpu: Linux' number of the CPU
  * @id: Xen's number of the vCPU
  * @irq: Linux' number for VIRQ_XENPMU, or -1
  * @name: the interrupt's name
+ * @sample: the sample being handled
+ * @regs: its registers, if the interrupted ones are not
  * @stats: counts, for debugging
  *
  * Touched by its own CPU with interrupts off, or while that CPU is down.
@@ -302,25 +259,26 @@ struct xen_pmu_vcpu {
 	const struct xen_pmu *pmu;
 	struct xen_pmu_data *page;
 	enum xen_pmu_home home;
-	const struct xen_pmu_sample *sample;
 	bool running;
+	u32 guest;
 	u32 lvtpc;
-	bool entered;
+	u64 told;
 	u64 dirty;
 	u64 latched;
 	u64 stale;
-	u64 shadow[XEN_PMU_NR_REGS];
-	u64 held[XEN_PMU_NR_REGS];
+	struct xen_pmu_file shadow;
+	struct xen_pmu_file held;
 	u64 wanted;
 	u64 counted;
 	bool asked;
 	bool interrupts;
 	u64 stopped_at;
-	bool lvtpc_set;
 	unsigned int cpu;
 	u32 id;
 	int irq;
 	char name[16];
+	struct xen_pmu_sample sample;
+	struct pt_regs regs;
 	struct xen_pmu_stats stats;
 };
 
@@ -344,16 +302,35 @@ void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		      const struct xen_pmu_layout *layout,
 		      const struct xen_pmu_cpuid *cpuid);
 
+/* In @dirty: hardware was told what the page lacks. */
+#define XEN_PMU_BEHIND	BIT_ULL(63)
+
+/* Counters that hardware counts and perf has stopped. */
+static inline u64 xen_pmu_loose(const struct xen_pmu_vcpu *v)
+{
+	return READ_ONCE(v->counted) & ~READ_ONCE(v->wanted);
+}
+
+/**
+ * xen_pmu_cached() - see whether an overflow waits for the flush
+ * @v: the vCPU
+ *
+ * Return: whether the registers live in the page.
+ */
+static inline bool xen_pmu_cached(const struct xen_pmu_vcpu *v)
+{
+	return v->home == XEN_PMU_HOME_XEN &&
+	       READ_ONCE(v->page->pmu.pmu_flags) & PMU_CACHED;
+}
+
 /* regs.c */
 int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		      u64 *val, u8 flags);
 int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		       u64 val, u8 flags);
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
-bool xen_pmu_regs_cached(const struct xen_pmu_vcpu *v);
-u64 xen_pmu_regs_enabled(const struct xen_pmu_vcpu *v);
-u64 xen_pmu_regs_loose(const struct xen_pmu_vcpu *v);
 int xen_pmu_regs_flush(struct xen_pmu_vcpu *v);
+int xen_pmu_regs_flush_again(struct xen_pmu_vcpu *v);
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page);
 struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v);
 struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v);
@@ -363,24 +340,36 @@ void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v);
 int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config);
 
 /* gate.c */
-bool xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 *val,
-		       int *err);
-bool xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
+u64 xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, int *err);
+void xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 			int *err);
 u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter);
 
+/**
+ * xen_pmu_sample_is_here() - whether a sample is of what was interrupted
+ * @page: the page
+ * @regs: what was interrupted
+ *
+ * Return: true if it is known to be: most are, and need no closer look.
+ */
+static inline bool xen_pmu_sample_is_here(const struct xen_pmu_data *page,
+					  const struct pt_regs *regs)
+{
+	/* Its mode is a matter of the address; see in_user(). */
+	return READ_ONCE(page->pmu.r.regs.ip) == regs->ip &&
+	       READ_ONCE(page->pmu.r.regs.sp) == regs->sp &&
+	       READ_ONCE(page->domain_id) == DOMID_SELF;
+}
+
 /* sample.c */
-void xen_pmu_sample_read(const struct xen_pmu_data *page,
-			 struct xen_pmu_sample *sample);
-struct pt_regs *xen_pmu_sample_regs(struct xen_pmu_sample *sample,
-				    struct pt_regs *interrupted,
-				    struct pt_regs *scratch);
-unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample);
+struct pt_regs *xen_pmu_sample_take(struct xen_pmu_vcpu *v,
+				    struct pt_regs *interrupted);
+unsigned int xen_pmu_sample_guest(const struct xen_pmu_sample *sample);
 void xen_pmu_sample_init(void);
 
 /* interrupt.c */
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id);
-irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v,
+irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 				   int (*handle)(struct pt_regs *regs));
 
 /* output.c */

@@ -8,7 +8,9 @@
  * moment to XENPMU_flush the page is the truth and the hardware stands still.
  * The interrupt may come much later than the flag, if the guest had events
  * disabled, so it is the flag that says where an access goes, not the handler:
- * what is written in between would otherwise be undone by the flush.
+ * what is written in between would otherwise be undone by the flush. page.h has
+ * the accesses of that time: controls are only noted, and sorted out here, once,
+ * before the flush.
  *
  * Every access that reaches hardware is a trap, so hardware is told only what
  * it must know. @shadow holds what perf wrote, @held the controls that
@@ -38,6 +40,7 @@
 
 #include <asm/perf_event.h>
 
+#include "page.h"
 #include "pmu.h"
 
 /*
@@ -47,130 +50,15 @@
  */
 #define NEAR_OVERFLOW	BIT_ULL(20)
 
-/* Counters by their bit in IA32_PERF_GLOBAL_CTRL; AMD's likewise. */
-#define FIXED_BIT	INTEL_PMC_IDX_FIXED
-
-static unsigned int reg_of(unsigned int bit)
-{
-	return bit < FIXED_BIT ? XEN_PMU_COUNTER + bit
-			       : XEN_PMU_FIXED + bit - FIXED_BIT;
-}
-
-static u64 bit_of(unsigned int reg)
-{
-	return reg < XEN_PMU_FIXED ? BIT_ULL(reg - XEN_PMU_COUNTER)
-				   : BIT_ULL(FIXED_BIT + reg - XEN_PMU_FIXED);
-}
-
 /* Registers of a mask, lowest first. */
 #define for_each_reg(reg, mask) \
 	for (u64 _left = (mask); \
 	     _left && ((reg) = __ffs64(_left), true); _left &= _left - 1)
 
-static u64 enabled(const struct xen_pmu_vcpu *v, const u64 *regs)
-{
-	return v->pmu->vendor->enabled(v->pmu, regs);
-}
-
-/* Counters that hardware counts and perf has stopped. */
-static u64 loose(const struct xen_pmu_vcpu *v)
-{
-	return v->counted & ~v->wanted;
-}
-
 static const struct xen_pmu_own *own(const struct xen_pmu_vcpu *v,
 				     unsigned int bit)
 {
-	return &v->pmu->own[reg_of(bit)];
-}
-
-/**
- * xen_pmu_regs_enabled() - counters that perf has enabled
- * @v: the vCPU
- *
- * Return: their bits, as in IA32_PERF_GLOBAL_CTRL.
- */
-u64 xen_pmu_regs_enabled(const struct xen_pmu_vcpu *v)
-{
-	return READ_ONCE(v->wanted);
-}
-
-/**
- * xen_pmu_regs_loose() - counters that hardware counts and perf has stopped
- * @v: the vCPU
- *
- * Return: their bits, as in IA32_PERF_GLOBAL_CTRL.
- */
-u64 xen_pmu_regs_loose(const struct xen_pmu_vcpu *v)
-{
-	return READ_ONCE(v->counted) & ~READ_ONCE(v->wanted);
-}
-
-/**
- * xen_pmu_regs_cached() - see whether an overflow waits for the flush
- * @v: the vCPU
- *
- * Return: whether the registers live in the page.
- */
-bool xen_pmu_regs_cached(const struct xen_pmu_vcpu *v)
-{
-	return v->home == XEN_PMU_HOME_XEN &&
-	       READ_ONCE(v->page->pmu.pmu_flags) & PMU_CACHED;
-}
-
-/* ---- The page ---- */
-
-static u64 *page_slot(const struct xen_pmu_vcpu *v, unsigned int reg)
-{
-	return (void *)v->page + v->pmu->slot[reg];
-}
-
-static u64 page_read(const struct xen_pmu_vcpu *v, unsigned int reg)
-{
-	return READ_ONCE(*page_slot(v, reg)) & v->pmu->rule[reg].width;
-}
-
-static void page_write(const struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
-{
-	WRITE_ONCE(*page_slot(v, reg), val);
-}
-
-/* Write-1-to-clear: Xen takes the bits to hardware at the flush. */
-static void page_ack(const struct xen_pmu_vcpu *v, u64 val)
-{
-	u64 *status = page_slot(v, XEN_PMU_GLOBAL_STATUS);
-
-	page_write(v, XEN_PMU_GLOBAL_OVF_CTRL,
-		   page_read(v, XEN_PMU_GLOBAL_OVF_CTRL) | val);
-	WRITE_ONCE(*status, READ_ONCE(*status) & ~val);
-}
-
-/* In the page, to start a counter is to put its value there. */
-static void page_start(struct xen_pmu_vcpu *v, u64 counters)
-{
-	u64 known = counters & v->latched;
-
-	for (; known; known &= known - 1) {
-		unsigned int reg = reg_of(__ffs64(known));
-
-		page_write(v, reg, v->shadow[reg]);
-	}
-	v->latched &= ~counters;
-	v->stale &= ~counters;
-}
-
-/*
- * The first look at a page that Xen has filled: overflows of loose counters
- * are not perf's.
- */
-static void page_enter(struct xen_pmu_vcpu *v, u64 was_loose)
-{
-	if (v->entered)
-		return;
-
-	v->entered = true;
-	if (was_loose && v->pmu->slot[XEN_PMU_GLOBAL_STATUS])
-		page_ack(v, was_loose);
+	return &v->pmu->own[xen_pmu_counter(bit)];
 }
 
 /* ---- Traps ---- */
@@ -191,8 +79,8 @@ static int trap_write(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 static void set_lvtpc(struct xen_pmu_vcpu *v)
 {
 	WRITE_ONCE(v->page->pmu.l.lapic_lvtpc, v->lvtpc);
-	v->lvtpc_set = true;
-	if (xen_pmu_regs_cached(v))
+	v->told = v->lvtpc;
+	if (v->home == XEN_PMU_HOME_PAGE || xen_pmu_cached(v))
 		return;
 
 	v->stats.lvtpc++;
@@ -218,18 +106,18 @@ static int fetch(struct xen_pmu_vcpu *v, unsigned int reg)
 	u64 val;
 	int err;
 
-	if (!xen_pmu_regs_cached(v)) {
-		err = trap_read(v, v->pmu->msr[reg], &val);
+	if (!xen_pmu_cached(v)) {
+		err = trap_read(v, v->pmu->reg[reg].msr, &val);
 		if (err)
 			return err;
 	}
 	/* The overflow may also have come between the flag and the trap. */
-	if (xen_pmu_regs_cached(v))
-		val = page_read(v, reg);
-	else if (!val && v->shadow[reg] && vanished(v))
+	if (xen_pmu_cached(v))
+		val = xen_pmu_page_load(v, xen_pmu_reg(v, reg));
+	else if (!val && v->shadow.reg[reg] && vanished(v))
 		return 0;
 
-	v->shadow[reg] = val;
+	v->shadow.reg[reg] = val;
 	return 0;
 }
 
@@ -238,7 +126,7 @@ static void latch(struct xen_pmu_vcpu *v, u64 counters)
 	counters &= ~v->latched;
 	v->latched |= counters;
 	for (; counters; counters &= counters - 1)
-		fetch(v, reg_of(__ffs64(counters)));
+		fetch(v, xen_pmu_counter(__ffs64(counters)));
 }
 
 /*
@@ -265,16 +153,16 @@ static void mind_lvtpc(struct xen_pmu_vcpu *v, u64 before, u64 after)
  */
 static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
-	u64 before = v->counted, old = v->held[reg], after, stray;
+	u64 before = v->counted, old = v->held.reg[reg], after, stray;
 	int err;
 
-	v->held[reg] = val;
-	after = enabled(v, v->held);
+	xen_pmu_file_set(&v->held, reg, val);
+	after = xen_pmu_file_enabled(&v->held);
 	stray = after & ~before & ~v->wanted;
 	latch(v, stray);
-	err = trap_write(v, v->pmu->msr[reg], val);
+	err = trap_write(v, v->pmu->reg[reg].msr, val);
 	if (err) {
-		v->held[reg] = old;
+		xen_pmu_file_set(&v->held, reg, old);
 		return err;
 	}
 
@@ -294,15 +182,15 @@ static void remind(struct xen_pmu_vcpu *v)
 		return;
 
 	reg = own(v, __ffs64(v->counted))->reg;
-	write_control(v, reg, v->held[reg]);
+	write_control(v, reg, v->held.reg[reg]);
 }
 
 static void write_counters(struct xen_pmu_vcpu *v, u64 counters)
 {
 	for (; counters; counters &= counters - 1) {
-		unsigned int reg = reg_of(__ffs64(counters));
+		unsigned int reg = xen_pmu_counter(__ffs64(counters));
 
-		trap_write(v, v->pmu->msr[reg], v->shadow[reg]);
+		trap_write(v, v->pmu->reg[reg].msr, v->shadow.reg[reg]);
 	}
 }
 
@@ -314,11 +202,11 @@ static u64 owed_controls(const struct xen_pmu_vcpu *v, u64 counters)
 	for (left = counters; left; left &= left - 1) {
 		const struct xen_pmu_own *o = own(v, __ffs64(left));
 
-		if ((v->held[o->reg] ^ v->shadow[o->reg]) & o->bits)
+		if ((v->held.reg[o->reg] ^ v->shadow.reg[o->reg]) & o->bits)
 			owed |= BIT_ULL(o->reg);
 	}
-	if (v->pmu->msr[XEN_PMU_GLOBAL_CTRL] &&
-	    (v->held[XEN_PMU_GLOBAL_CTRL] ^ v->shadow[XEN_PMU_GLOBAL_CTRL]) &
+	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr &&
+	    (v->held.reg[XEN_PMU_GLOBAL_CTRL] ^ v->shadow.reg[XEN_PMU_GLOBAL_CTRL]) &
 	    counters)
 		owed |= BIT_ULL(XEN_PMU_GLOBAL_CTRL);
 
@@ -328,9 +216,30 @@ static u64 owed_controls(const struct xen_pmu_vcpu *v, u64 counters)
 /* Xen was not expected to refuse a control: what it governs is not counted. */
 static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
 {
-	v->shadow[reg] = v->pmu->rule[reg].fixed_bits;
-	v->wanted = enabled(v, v->shadow);
+	xen_pmu_file_set(&v->shadow, reg, v->pmu->reg[reg].one);
+	v->wanted = xen_pmu_file_enabled(&v->shadow);
 	pr_warn_once("xen_pmu: Xen refuses an event that it took before\n");
+}
+
+/* Overflows of loose counters are not perf's. */
+static void hide(const struct xen_pmu_vcpu *v, u64 loose)
+{
+	if (loose && v->pmu->reg[XEN_PMU_GLOBAL_STATUS].slot)
+		xen_pmu_page_ack(v, loose);
+}
+
+/* In the page, to start a counter is to put its value there. */
+static void start_in_page(struct xen_pmu_vcpu *v, u64 counters)
+{
+	u64 known = counters & v->latched;
+
+	for (; known; known &= known - 1) {
+		unsigned int reg = xen_pmu_counter(__ffs64(known));
+
+		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
+	}
+	v->latched &= ~counters;
+	v->stale &= ~counters;
 }
 
 /*
@@ -341,23 +250,23 @@ static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
  */
 static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 {
-	u64 was_on = v->counted, was_loose = loose(v) | counters;
+	u64 was_on = v->counted;
 
 	write_counters(v, counters & v->stale & ~was_on);
 	for (; owed; owed &= owed - 1) {
 		unsigned int reg = __ffs64(owed);
 
-		if (write_control(v, reg, v->shadow[reg]))
+		if (write_control(v, reg, v->shadow.reg[reg]))
 			drop_control(v, reg);
 	}
 	write_counters(v, counters & was_on & v->latched);
 	remind(v);
 	v->stale &= ~counters;
 	/* An overflow in the middle: the page lacks what was written. */
-	if (xen_pmu_regs_cached(v)) {
-		page_enter(v, was_loose);
-		page_start(v, counters);
-		v->dirty = v->pmu->controls;
+	if (xen_pmu_cached(v)) {
+		hide(v, counters);
+		start_in_page(v, counters);
+		v->dirty = XEN_PMU_BEHIND;
 	}
 	v->latched &= ~counters;
 }
@@ -365,9 +274,9 @@ static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 {
 	for (; counters; counters &= counters - 1) {
-		unsigned int reg = reg_of(__ffs64(counters));
+		unsigned int reg = xen_pmu_counter(__ffs64(counters));
 
-		if (v->pmu->rule[reg].width - v->shadow[reg] < NEAR_OVERFLOW)
+		if (v->pmu->reg[reg].width - v->shadow.reg[reg] < NEAR_OVERFLOW)
 			return true;
 	}
 	return false;
@@ -383,7 +292,7 @@ static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 static bool better_loose(const struct xen_pmu_vcpu *v, unsigned int reg,
 			 u64 counters)
 {
-	if (!v->pmu->msr[XEN_PMU_GLOBAL_CTRL])
+	if (!v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
 		return true;
 
 	return hweight64(counters) <= 2 &&
@@ -393,7 +302,6 @@ static bool better_loose(const struct xen_pmu_vcpu *v, unsigned int reg,
 /* Stop counters that perf has just disabled by a write to @reg. */
 static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 {
-	u64 was_loose = loose(v) & ~counters;
 	bool let_loose = better_loose(v, reg, counters);
 
 	v->asked = false;
@@ -402,13 +310,11 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 	v->stale |= counters & v->latched;
 
 	if (!let_loose || near_overflow(v, counters)) {
-		write_control(v, reg, v->shadow[reg]);
+		write_control(v, reg, v->shadow.reg[reg]);
 		remind(v);
 	}
-	if (xen_pmu_regs_cached(v)) {
-		page_enter(v, was_loose);
-		v->dirty = v->pmu->controls;
-	}
+	if (xen_pmu_cached(v))
+		v->dirty = XEN_PMU_BEHIND;
 }
 
 /* ---- Accesses ---- */
@@ -428,52 +334,48 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		      u64 *val, u8 flags)
 {
-	bool cached = xen_pmu_regs_cached(v);
 	int err = 0;
 
-	if (cached)
-		page_enter(v, loose(v));
-	else if (flags & XEN_PMU_PAGE_ONLY)
+	if (xen_pmu_cached(v)) {
+		*val = xen_pmu_page_read(v, xen_pmu_reg(v, reg));
+		return 0;
+	}
+	if (flags & XEN_PMU_PAGE_ONLY || v->home == XEN_PMU_HOME_NONE)
 		return trap_read(v, msr, val);
 
-	switch (v->pmu->type[reg]) {
+	switch (v->pmu->reg[reg].type) {
 	case XEN_PMU_TYPE_COUNTER:
 		v->asked = true;
-		if (v->home == XEN_PMU_HOME_XEN && !(v->latched & bit_of(reg)))
+		if (v->home == XEN_PMU_HOME_XEN &&
+		    !(v->latched & BIT_ULL(xen_pmu_bit(reg))))
 			err = fetch(v, reg);
 		if (!err)
-			v->latched |= bit_of(reg) & ~v->wanted;
-		*val = v->shadow[reg];
+			v->latched |= BIT_ULL(xen_pmu_bit(reg)) & ~v->wanted;
+		*val = v->shadow.reg[reg];
 		return err;
 	case XEN_PMU_TYPE_CONTROL:
-		*val = v->shadow[reg];
+		*val = v->shadow.reg[reg];
 		return 0;
 	case XEN_PMU_TYPE_STATUS:
-		if (v->home == XEN_PMU_HOME_SAVED)
-			*val = v->shadow[reg];
-		else if (cached)
-			*val = page_read(v, reg);
-		else
+		if (v->home != XEN_PMU_HOME_SAVED)
 			return trap_read(v, msr, val);
-		return 0;
-	case XEN_PMU_TYPE_ACK:
-		*val = 0;
+		*val = v->shadow.reg[reg];
 		return 0;
 	default:
-		*val = page_read(v, reg);
+		*val = 0;
 		return 0;
 	}
 }
 
 static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
-	u64 bit = bit_of(reg), was_loose = loose(v);
+	u64 bit = BIT_ULL(xen_pmu_bit(reg));
 
 	v->asked = true;
-	v->shadow[reg] = val;
+	v->shadow.reg[reg] = val;
 	if (!v->pmu->lazy && v->home == XEN_PMU_HOME_XEN) {
 		v->latched &= ~bit;
-		return trap_write(v, v->pmu->msr[reg], val);
+		return trap_write(v, v->pmu->reg[reg].msr, val);
 	}
 	if (v->home == XEN_PMU_HOME_SAVED || !(v->wanted & bit)) {
 		v->latched |= bit;
@@ -481,47 +383,41 @@ static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 		return 0;
 	}
 
-	if (!xen_pmu_regs_cached(v))
-		trap_write(v, v->pmu->msr[reg], val);
-	if (xen_pmu_regs_cached(v)) {
-		page_enter(v, was_loose);
-		page_write(v, reg, val);
-	}
+	trap_write(v, v->pmu->reg[reg].msr, val);
+	/* An overflow in the middle: the page lacks what was written. */
+	if (xen_pmu_cached(v))
+		xen_pmu_page_store(v, xen_pmu_reg(v, reg), val);
 	return 0;
 }
 
 static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
 	bool (*filtered)(u64 config) = v->pmu->vendor->filtered;
-	u64 changed = val ^ v->held[reg], was_loose = loose(v);
+	u64 changed = val ^ v->held.reg[reg];
 	u64 was_on = v->wanted, stopped, started, owed;
 	int err;
 
 	/* Xen may refuse an event: only it can tell, and it must at once. */
 	if (changed & ~ARCH_PERFMON_EVENTSEL_ENABLE && reg < XEN_PMU_FIXED &&
-	    v->home == XEN_PMU_HOME_XEN && !xen_pmu_regs_cached(v) &&
-	    filtered && filtered(val)) {
+	    v->home == XEN_PMU_HOME_XEN && filtered && filtered(val)) {
 		err = write_control(v, reg, val);
 		if (err)
 			return err;
+		/* An overflow in the middle: the page lacks what was written. */
+		if (xen_pmu_cached(v)) {
+			xen_pmu_file_set(&v->shadow, reg, val);
+			v->dirty = XEN_PMU_BEHIND;
+			return 0;
+		}
 	}
 
-	v->shadow[reg] = val;
-	v->wanted = enabled(v, v->shadow);
+	xen_pmu_file_set(&v->shadow, reg, val);
+	v->wanted = xen_pmu_file_enabled(&v->shadow);
 	if (v->home == XEN_PMU_HOME_SAVED)
 		return 0;
 
 	stopped = was_on & ~v->wanted;
 	started = v->wanted & ~was_on;
-	if (xen_pmu_regs_cached(v)) {
-		page_enter(v, was_loose);
-		latch(v, stopped);
-		v->stale |= stopped;
-		page_start(v, started);
-		v->dirty |= BIT_ULL(reg) | owed_controls(v, started);
-		return 0;
-	}
-
 	if (stopped)
 		stop(v, reg, stopped);
 	if (started)
@@ -530,11 +426,6 @@ static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	if (owed | started)
 		start(v, started, owed);
 	return 0;
-}
-
-static bool allowed(const struct xen_pmu_rule *rule, u64 val)
-{
-	return !(val & rule->fixed_mask & ~rule->fixed_bits);
 }
 
 /**
@@ -552,38 +443,30 @@ static bool allowed(const struct xen_pmu_rule *rule, u64 val)
 int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		       u64 val, u8 flags)
 {
-	const struct xen_pmu_rule *rule = &v->pmu->rule[reg];
-	u8 type = v->pmu->type[reg];
-	bool cached = xen_pmu_regs_cached(v);
+	int err;
 
-	if (flags & XEN_PMU_PAGE_ONLY && !cached)
+	if (!xen_pmu_cached(v) && (flags & XEN_PMU_PAGE_ONLY ||
+				   v->home == XEN_PMU_HOME_NONE))
 		return trap_write(v, msr, val);
-	if (flags & XEN_PMU_SIGN_EXTEND)
-		val = (s64)(s32)val & rule->width;
-	if (!allowed(rule, val))
-		return -EIO;
-	val = (val & rule->width) | rule->fixed_bits;
 
-	switch (type) {
+	err = xen_pmu_conform(&v->pmu->reg[reg], flags, &val);
+	if (err)
+		return err;
+	if (xen_pmu_cached(v))
+		return xen_pmu_page_write(v, xen_pmu_reg(v, reg), val);
+
+	switch (v->pmu->reg[reg].type) {
 	case XEN_PMU_TYPE_COUNTER:
 		return write_counter(v, reg, val);
 	case XEN_PMU_TYPE_CONTROL:
 		return write_by_perf(v, reg, val);
-	case XEN_PMU_TYPE_STATUS:
-		return -EIO;
 	case XEN_PMU_TYPE_ACK:
-		if (v->home == XEN_PMU_HOME_SAVED) {
-			v->shadow[XEN_PMU_GLOBAL_STATUS] &= ~val;
-			return 0;
-		}
-		if (!cached)
+		if (v->home != XEN_PMU_HOME_SAVED)
 			return trap_write(v, msr, val);
-		page_enter(v, loose(v));
-		page_ack(v, val);
+		v->shadow.reg[XEN_PMU_GLOBAL_STATUS] &= ~val;
 		return 0;
 	default:
-		page_write(v, reg, val);
-		return 0;
+		return -EIO;
 	}
 }
 
@@ -592,24 +475,40 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
  * @v: the vCPU
  * @val: value
  *
- * What Xen has been told already it is not told again. On the vCPU, with
- * interrupts off.
+ * On the vCPU, with interrupts off.
  */
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val)
 {
-	if (v->lvtpc == val && v->lvtpc_set)
-		return;
-
 	v->lvtpc = val;
-	if (v->home == XEN_PMU_HOME_XEN)
+	v->told = val;
+	if (v->home != XEN_PMU_HOME_SAVED)
 		set_lvtpc(v);
 }
 
 /* ---- From one home to the other ---- */
 
 /*
- * What perf wrote to controls since Xen filled the page. As in
- * write_control(), others that this lets loose are latched first.
+ * What perf did to controls while the counters stood still in the page: one
+ * that it stopped keeps the value that is there, one that it started gets its
+ * own.
+ */
+static void settle(struct xen_pmu_vcpu *v)
+{
+	u64 was_on = v->wanted, started;
+
+	if (v->dirty & XEN_PMU_BEHIND)
+		v->dirty = v->pmu->controls;
+	v->wanted = xen_pmu_file_enabled(&v->shadow);
+	started = v->wanted & ~was_on;
+	latch(v, was_on & ~v->wanted);
+	v->stale |= was_on & ~v->wanted;
+	start_in_page(v, started);
+	v->dirty |= owed_controls(v, started);
+}
+
+/*
+ * To the page what perf wrote to controls. As in write_control(), others that
+ * this lets loose are latched first.
  */
 static void page_controls(struct xen_pmu_vcpu *v)
 {
@@ -617,12 +516,12 @@ static void page_controls(struct xen_pmu_vcpu *v)
 	u64 stray;
 
 	for_each_reg(reg, v->dirty) {
-		v->held[reg] = v->shadow[reg];
-		page_write(v, reg, v->shadow[reg]);
+		xen_pmu_file_set(&v->held, reg, v->shadow.reg[reg]);
+		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
 	}
 	v->dirty = 0;
 
-	stray = enabled(v, v->held) & ~v->wanted;
+	stray = xen_pmu_file_enabled(&v->held) & ~v->wanted;
 	latch(v, stray);
 	v->stale |= stray;
 }
@@ -636,67 +535,98 @@ static void page_repair(struct xen_pmu_vcpu *v)
 	v->dirty = v->pmu->controls;
 	page_controls(v);
 	for (left = v->latched; left; left &= left - 1) {
-		reg = reg_of(__ffs64(left));
-		page_write(v, reg, v->shadow[reg]);
+		reg = xen_pmu_counter(__ffs64(left));
+		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
 	}
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++) {
-		const struct xen_pmu_rule *rule = &v->pmu->rule[reg];
+		const struct xen_pmu_reg *r = &v->pmu->reg[reg];
 
-		if (v->pmu->slot[reg] &&
-		    v->pmu->type[reg] != XEN_PMU_TYPE_STATUS)
-			page_write(v, reg,
-				   (page_read(v, reg) & ~rule->fixed_mask) |
-				   rule->fixed_bits);
+		if (r->slot && r->type != XEN_PMU_TYPE_STATUS)
+			xen_pmu_page_store(v, xen_pmu_reg(v, reg),
+					   (xen_pmu_page_load(v, xen_pmu_reg(v, reg)) &
+					    ~r->zero) | r->one);
 	}
 }
 
-static int flush(struct xen_pmu_vcpu *v)
+static void to_shadow(struct xen_pmu_vcpu *v)
+{
+	latch(v, v->pmu->counters);
+	v->wanted = xen_pmu_file_enabled(&v->shadow);
+}
+
+/**
+ * xen_pmu_regs_flush_again() - flush what Xen refused
+ * @v: the vCPU
+ *
+ * On the vCPU, with interrupts off.
+ *
+ * Return: 0, or what Xen answered.
+ */
+int xen_pmu_regs_flush_again(struct xen_pmu_vcpu *v)
 {
 	int err;
-
-	v->stats.flushes++;
-	err = xen_pmu_op(XENPMU_flush, NULL);
-	if (!err)
-		return 0;
 
 	page_repair(v);
 	v->stats.flushes++;
 	err = xen_pmu_op(XENPMU_flush, NULL);
-	if (!err)
+	if (!err) {
 		v->stats.repaired++;
+		return 0;
+	}
+
+	pr_warn_once("xen_pmu: Xen refuses the counters of a vCPU (%d); it counts no more until the next suspend or CPU hotplug\n",
+		     err);
+	to_shadow(v);
+	v->home = XEN_PMU_HOME_SAVED;
+	v->stats.lost++;
 	return err;
 }
 
-/* Xen has ignored the page: do by traps what the flush should have done. */
+/* The controls that program these counters. */
+static u64 owners(const struct xen_pmu_vcpu *v, u64 counters)
+{
+	u64 controls = 0;
+
+	for (; counters; counters &= counters - 1)
+		controls |= BIT_ULL(own(v, __ffs64(counters))->reg);
+	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
+		controls |= BIT_ULL(XEN_PMU_GLOBAL_CTRL);
+
+	return controls;
+}
+
+/*
+ * Xen has ignored the page, or may have: do by traps what the flush should
+ * have done.
+ */
 static void flush_by_traps(struct xen_pmu_vcpu *v)
 {
 	u64 on = v->wanted, ack = 0;
 
-	if (v->pmu->slot[XEN_PMU_GLOBAL_OVF_CTRL])
-		ack = page_read(v, XEN_PMU_GLOBAL_OVF_CTRL);
+	if (v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].slot)
+		ack = xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_OVF_CTRL));
 	if (ack)
-		trap_write(v, v->pmu->msr[XEN_PMU_GLOBAL_OVF_CTRL], ack);
+		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
 
 	v->stale |= on;
 	if (on)
-		start(v, on, owed_controls(v, on));
+		start(v, on, owners(v, on));
 }
 
-/* Xen has loaded the page. */
-static void flushed(struct xen_pmu_vcpu *v)
+/* Xen has loaded a page with other controls. */
+static void reprogrammed(struct xen_pmu_vcpu *v)
 {
 	u64 before = v->counted;
 
-	v->counted = enabled(v, v->held);
+	v->counted = xen_pmu_file_enabled(&v->held);
 	v->running = v->counted;
-	v->latched &= ~v->wanted;
 	if (before && !v->counted)
 		v->stopped_at = xen_pmu_steal_clock();
 }
 
 /**
  * xen_pmu_regs_flush() - give the registers back to Xen
- * @v: the vCPU; xen_pmu_regs_cached() holds
+ * @v: the vCPU; xen_pmu_cached() holds
  *
  * Xen verifies what it loads. Should it refuse, what it may have refused is
  * dropped and the flush repeated; should it refuse again, the vPMU stays
@@ -711,24 +641,23 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	bool loads = v->running;
 	int err;
 
-	page_enter(v, loose(v));
-	if (!loads)
-		latch(v, v->wanted);
-	else if (v->dirty)
+	hide(v, xen_pmu_loose(v));
+	settle(v);
+	if (loads)
 		page_controls(v);
+	else
+		latch(v, v->wanted);
 
-	err = flush(v);
-	if (err) {
-		latch(v, v->pmu->counters);
-		v->home = XEN_PMU_HOME_SAVED;
-		v->stats.lost++;
+	v->stats.flushes++;
+	err = xen_pmu_op(XENPMU_flush, NULL);
+	if (err)
+		err = xen_pmu_regs_flush_again(v);
+	if (err)
 		return err;
-	}
 
-	v->entered = false;
 	v->dirty = 0;
 	if (loads)
-		flushed(v);
+		reprogrammed(v);
 	else
 		flush_by_traps(v);
 	return 0;
@@ -740,12 +669,11 @@ static void restore(struct xen_pmu_vcpu *v)
 	v->home = XEN_PMU_HOME_XEN;
 	v->latched = v->pmu->counters;
 	v->stale = v->latched;
-	v->entered = false;
+	v->dirty = 0;
 	set_lvtpc(v);
 
 	/* An overflow that was left unhandled: Xen wants a flush first. */
-	if (xen_pmu_regs_cached(v)) {
-		page_enter(v, loose(v));
+	if (xen_pmu_cached(v)) {
 		page_repair(v);
 		xen_pmu_regs_flush(v);
 	} else if (v->wanted) {
@@ -758,8 +686,12 @@ static void nothing_held(struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
 
+	/* Without a global control nothing keeps a counter from counting. */
+	v->held = (struct xen_pmu_file) {
+		.reg[XEN_PMU_GLOBAL_CTRL] = ~0ULL,
+	};
 	for_each_reg(reg, v->pmu->controls)
-		v->held[reg] = v->pmu->rule[reg].fixed_bits;
+		xen_pmu_file_set(&v->held, reg, v->pmu->reg[reg].one);
 	v->counted = 0;
 	v->running = false;
 	v->stopped_at = ~0ULL;
@@ -783,12 +715,11 @@ void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
 	}
 
 	/* Counters are 0 in both, controls as a new vPMU has them. */
-	memcpy(v->shadow, v->held, sizeof(v->shadow));
+	v->shadow = v->held;
 	v->wanted = 0;
 	v->latched = v->pmu->counters;
 	v->stale = 0;
-	v->entered = false;
-	v->lvtpc_set = false;
+	v->told = ~0ULL;
 	v->home = XEN_PMU_HOME_XEN;
 }
 
@@ -824,7 +755,7 @@ struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v)
 		return NULL;
 
 	if (v->home == XEN_PMU_HOME_XEN)
-		latch(v, v->pmu->counters);
+		to_shadow(v);
 	v->home = XEN_PMU_HOME_SAVED;
 	WRITE_ONCE(v->page, NULL);
 	return page;
@@ -835,7 +766,7 @@ static void stop_hardware(struct xen_pmu_vcpu *v)
 	unsigned int reg;
 
 	for_each_reg(reg, v->pmu->controls)
-		trap_write(v, v->pmu->msr[reg], v->pmu->rule[reg].fixed_bits);
+		trap_write(v, v->pmu->reg[reg].msr, v->pmu->reg[reg].one);
 	nothing_held(v);
 }
 
@@ -851,8 +782,8 @@ void xen_pmu_regs_pause(struct xen_pmu_vcpu *v)
 	if (v->home != XEN_PMU_HOME_XEN)
 		return;
 
-	latch(v, v->pmu->counters);
-	if (!xen_pmu_regs_cached(v))
+	to_shadow(v);
+	if (!xen_pmu_cached(v))
 		stop_hardware(v);
 	v->home = XEN_PMU_HOME_SAVED;
 }
@@ -871,7 +802,7 @@ void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v)
 
 	/* Writes may have vanished: nothing is known about hardware. */
 	v->home = XEN_PMU_HOME_XEN;
-	if (!xen_pmu_regs_cached(v))
+	if (!xen_pmu_cached(v))
 		stop_hardware(v);
 	restore(v);
 }
@@ -886,13 +817,13 @@ void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
 
-	if (v->home != XEN_PMU_HOME_XEN || xen_pmu_regs_cached(v))
+	if (v->home != XEN_PMU_HOME_XEN || xen_pmu_cached(v))
 		return;
 
-	latch(v, loose(v));
+	latch(v, xen_pmu_loose(v));
 	for_each_reg(reg, v->pmu->controls)
-		if (v->held[reg] != v->shadow[reg])
-			write_control(v, reg, v->shadow[reg]);
+		if (v->held.reg[reg] != v->shadow.reg[reg])
+			write_control(v, reg, v->shadow.reg[reg]);
 	remind(v);
 }
 
@@ -914,16 +845,17 @@ int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config)
 	int err;
 
 	config &= ~ARCH_PERFMON_EVENTSEL_ENABLE;
-	if (!allowed(&v->pmu->rule[reg], config))
-		return -EIO;
+	err = xen_pmu_conform(&v->pmu->reg[reg], 0, &config);
+	if (err)
+		return err;
 	if (!v->pmu->vendor->filtered || !v->pmu->vendor->filtered(config) ||
-	    v->home != XEN_PMU_HOME_XEN || xen_pmu_regs_cached(v))
+	    v->home != XEN_PMU_HOME_XEN || xen_pmu_cached(v))
 		return 0;
 
 	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++, reg++) {
-		if (!v->pmu->msr[reg] || v->wanted & BIT_ULL(i))
+		if (!v->pmu->reg[reg].msr || v->wanted & BIT_ULL(i))
 			continue;
-		old = v->held[reg];
+		old = v->held.reg[reg];
 		err = write_control(v, reg, config);
 		if (!err)
 			write_control(v, reg, old);

@@ -28,13 +28,8 @@ static bool in_user(const struct xen_pmu_sample *sample, u64 flags, u8 cpl)
 	return cpl & 3;
 }
 
-/**
- * xen_pmu_sample_read() - take the sample out of the page
- * @page: the page
- * @sample: where it goes
- */
-void xen_pmu_sample_read(const struct xen_pmu_data *page,
-			 struct xen_pmu_sample *sample)
+static void read_sample(const struct xen_pmu_data *page,
+			struct xen_pmu_sample *sample)
 {
 	const struct xen_pmu_regs *regs = &page->pmu.r.regs;
 	u64 flags = READ_ONCE(page->pmu.pmu_flags);
@@ -58,39 +53,45 @@ static bool belongs_to(const struct xen_pmu_sample *sample,
 	       sample->sp == regs->sp && sample->user == user_mode(regs);
 }
 
-/**
- * xen_pmu_sample_regs() - the pt_regs of a sample
- * @sample: the sample
- * @interrupted: what the interrupt handler's entry code saved
- * @scratch: where to make them if these are not the sample's
- *
- * The page has no general registers. If the interrupt came at once, those that
- * the guest saved are the sample's; otherwise @sample becomes a delayed one.
- *
- * Return: @interrupted or @scratch.
- */
-struct pt_regs *xen_pmu_sample_regs(struct xen_pmu_sample *sample,
-				    struct pt_regs *interrupted,
-				    struct pt_regs *scratch)
+static void make_regs(const struct xen_pmu_sample *sample, struct pt_regs *regs)
 {
-	sample->delayed = false;
-	if (interrupted && belongs_to(sample, interrupted))
-		return interrupted;
-
-	sample->delayed = sample->domain == DOMID_SELF;
-	memset(scratch, 0, sizeof(*scratch));
-	scratch->ip = sample->ip;
-	scratch->sp = sample->sp;
-	scratch->flags = sample->flags;
-	scratch->ss = sample->ss;
+	memset(regs, 0, sizeof(*regs));
+	regs->ip = sample->ip;
+	regs->sp = sample->sp;
+	regs->flags = sample->flags;
+	regs->ss = sample->ss;
 	/* Guest kernels run in ring 3: the segment does not tell the mode. */
-	scratch->cs = sample->user ? sample->cs | 3 : __KERNEL_CS;
-	return scratch;
+	regs->cs = sample->user ? sample->cs | 3 : __KERNEL_CS;
 }
 
 /**
- * xen_pmu_sample_state() - whether a sample is not of this domain
- * @sample: the sample being handled, or NULL outside the handler
+ * xen_pmu_sample_take() - take the sample out of the page
+ * @v: the vCPU; the sample goes to its @sample
+ * @interrupted: what the interrupt handler's entry code saved
+ *
+ * The page has no general registers. If the interrupt came at once, those that
+ * the guest saved are the sample's; otherwise it is a delayed one.
+ *
+ * Return: the sample's registers: @interrupted, or made up in the @regs of @v.
+ */
+struct pt_regs *xen_pmu_sample_take(struct xen_pmu_vcpu *v,
+				    struct pt_regs *interrupted)
+{
+	struct xen_pmu_sample *sample = &v->sample;
+
+	read_sample(v->page, sample);
+	sample->delayed = false;
+	if (belongs_to(sample, interrupted))
+		return interrupted;
+
+	sample->delayed = sample->domain == DOMID_SELF;
+	make_regs(sample, &v->regs);
+	return &v->regs;
+}
+
+/**
+ * xen_pmu_sample_guest() - whether a sample is not of this domain
+ * @sample: the sample
  *
  * perf has one notion of code that is not its kernel's: a guest's. It fits
  * other domains, and for the hypervisor it is what lets perf resolve symbols,
@@ -99,29 +100,27 @@ struct pt_regs *xen_pmu_sample_regs(struct xen_pmu_sample *sample,
  *
  * Return: PERF_GUEST_* flags.
  */
-unsigned int xen_pmu_sample_state(const struct xen_pmu_sample *sample)
+unsigned int xen_pmu_sample_guest(const struct xen_pmu_sample *sample)
 {
-	if (!sample || sample->domain == DOMID_SELF)
+	if (sample->domain == DOMID_SELF)
 		return 0;
 
 	return PERF_GUEST_ACTIVE | (sample->user ? PERF_GUEST_USER : 0);
 }
 
-static unsigned int guest_state(void)
+static unsigned int xen_guest_state(void)
 {
-	return xen_pmu_sample_state(this_cpu_read(xen_pmu_vcpu.sample));
+	return this_cpu_read(xen_pmu_vcpu.guest);
 }
 
-static unsigned long guest_ip(void)
+static unsigned long xen_guest_ip(void)
 {
-	const struct xen_pmu_sample *s = this_cpu_read(xen_pmu_vcpu.sample);
-
-	return s ? s->ip : 0;
+	return this_cpu_read(xen_pmu_vcpu.sample.ip);
 }
 
 static struct perf_guest_info_callbacks guest_callbacks = {
-	.state	= guest_state,
-	.get_ip	= guest_ip,
+	.state	= xen_guest_state,
+	.get_ip	= xen_guest_ip,
 };
 
 /**

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The registers by number, what may be written to them, and what a set of
+ * their values enables.
+ */
+#ifndef _ARCH_X86_XEN_PMU_FILE_H
+#define _ARCH_X86_XEN_PMU_FILE_H
+
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/errno.h>
+#include <linux/types.h>
+
+#include <asm/perf_event.h>
+
+/*
+ * Xen's emulation reaches MSRs of eight general-purpose and three fixed
+ * counters for a PV guest (xen/arch/x86/pv/emul-priv-op.c); AMD has six.
+ */
+#define XEN_PMU_MAX_GENERAL	8
+#define XEN_PMU_MAX_FIXED	3
+
+/* A register's number: its place in the shadow and in every table. */
+enum {
+	XEN_PMU_COUNTER		= 0,
+	XEN_PMU_CONTROL		= XEN_PMU_COUNTER + XEN_PMU_MAX_GENERAL,
+	XEN_PMU_FIXED		= XEN_PMU_CONTROL + XEN_PMU_MAX_GENERAL,
+	XEN_PMU_FIXED_CTRL	= XEN_PMU_FIXED + XEN_PMU_MAX_FIXED,
+	XEN_PMU_GLOBAL_CTRL,
+	XEN_PMU_GLOBAL_STATUS,
+	XEN_PMU_GLOBAL_OVF_CTRL,
+	XEN_PMU_DS_AREA,
+	XEN_PMU_PEBS_ENABLE,
+	XEN_PMU_DEBUGCTL,
+	XEN_PMU_NR_REGS,
+};
+
+/* In a map's entry that is not 0: the register's number, and flags. */
+#define XEN_PMU_SIGN_EXTEND	BIT(7)	/* a write carries 32 bits, and a sign */
+#define XEN_PMU_PAGE_ONLY	BIT(6)	/* no trap emulates it for a PV guest */
+#define XEN_PMU_ENTRY		BIT(5)	/* always set */
+#define XEN_PMU_ENTRY_REG	GENMASK(4, 0)
+
+/**
+ * struct xen_pmu_reg - a register
+ * @width: bits that it has; others are dropped
+ * @zero: bits that must be written as 0, or #GP
+ * @one: bits that are 1 whatever is written
+ * @msr: the MSR to reach it by; 0 if it does not exist
+ * @slot: its offset in the shared page; 0 if it has none
+ * @type: what an access does, &enum xen_pmu_type
+ * @bit: a counter's bit in IA32_PERF_GLOBAL_CTRL; of others it is none there
+ */
+struct xen_pmu_reg {
+	u64 width;
+	u64 zero;
+	u64 one;
+	u32 msr;
+	u16 slot;
+	u8 type;
+	u8 bit;
+};
+
+/**
+ * struct xen_pmu_file - values of the registers
+ * @reg: by a register's number; IA32_PERF_GLOBAL_CTRL is all ones where there
+ *	is none
+ * @armed: counters that their own control enables; bits as in
+ *	IA32_PERF_GLOBAL_CTRL
+ */
+struct xen_pmu_file {
+	u64 reg[XEN_PMU_NR_REGS];
+	u64 armed;
+};
+
+/* A counter's bit in IA32_PERF_GLOBAL_CTRL; AMD's likewise. */
+static __always_inline unsigned int xen_pmu_bit(unsigned int reg)
+{
+	static_assert(2 * XEN_PMU_FIXED == INTEL_PMC_IDX_FIXED);
+
+	return reg + (reg & XEN_PMU_FIXED);
+}
+
+/* The register of a counter's bit. */
+static inline unsigned int xen_pmu_counter(unsigned int bit)
+{
+	return bit - (bit & INTEL_PMC_IDX_FIXED) / 2;
+}
+
+/* The counters that an event select or IA32_FIXED_CTR_CTRL could enable. */
+static inline u64 xen_pmu_governed(unsigned int reg)
+{
+	return reg < XEN_PMU_FIXED ? BIT_ULL(reg - XEN_PMU_CONTROL) :
+	       GENMASK_ULL(XEN_PMU_MAX_FIXED - 1, 0) << INTEL_PMC_IDX_FIXED;
+}
+
+/* Those that it does; a nibble each for fixed ones, of which two bits enable. */
+static inline u64 xen_pmu_arms(unsigned int reg, u64 val)
+{
+	unsigned int i;
+	u64 armed = 0;
+
+	if (reg < XEN_PMU_FIXED)
+		return val & ARCH_PERFMON_EVENTSEL_ENABLE ?
+		       xen_pmu_governed(reg) : 0;
+
+	for (i = 0; i < XEN_PMU_MAX_FIXED; i++, val >>= 4)
+		if (val & (INTEL_FIXED_0_KERNEL | INTEL_FIXED_0_USER))
+			armed |= BIT_ULL(INTEL_PMC_IDX_FIXED + i);
+	return armed;
+}
+
+/**
+ * xen_pmu_file_set() - set a control
+ * @file: the values
+ * @reg: the control
+ * @val: value
+ */
+static __always_inline void xen_pmu_file_set(struct xen_pmu_file *file,
+					     unsigned int reg, u64 val)
+{
+	file->reg[reg] = val;
+	if (reg != XEN_PMU_GLOBAL_CTRL)
+		file->armed = (file->armed & ~xen_pmu_governed(reg)) |
+			      xen_pmu_arms(reg, val);
+}
+
+/* The counters that count; bits as in IA32_PERF_GLOBAL_CTRL. */
+static inline u64 xen_pmu_file_enabled(const struct xen_pmu_file *file)
+{
+	return file->armed & file->reg[XEN_PMU_GLOBAL_CTRL];
+}
+
+/**
+ * xen_pmu_conform() - bring a value to what a register takes
+ * @reg: the register
+ * @flags: XEN_PMU_SIGN_EXTEND, of the MSR
+ * @val: the value
+ *
+ * Return: 0, or -EIO where hardware or Xen raise #GP.
+ */
+static __always_inline int xen_pmu_conform(const struct xen_pmu_reg *reg,
+					   u8 flags, u64 *val)
+{
+	if (flags & XEN_PMU_SIGN_EXTEND)
+		*val = (s64)(s32)*val & reg->width;
+	if (*val & reg->zero)
+		return -EIO;
+
+	*val = (*val & reg->width) | reg->one;
+	return 0;
+}
+
+#endif /* _ARCH_X86_XEN_PMU_FILE_H */
