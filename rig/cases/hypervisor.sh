@@ -39,6 +39,15 @@ check "hv: the hypercall is among them" grep -q ' pv_hypercall' rig.samples
 $perf kvm --host --guest $names -i perf.data report --stdio --sort sym 2>/dev/null |
 	grep '%' | head -4 | sed 's/^/#   /'
 
+# With call graphs: what led to a sample of Xen is not known, the sample is.
+sampled -g -e cycles -c $PERIOD -- hyper $CALLS
+$perf script -i perf.data $names -F misc,ip,sym 2>/dev/null |
+	awk '/^[^ \t]/ { whose = $1; n = 0; next }
+	     NF { n++; name = $2; next }
+	     whose == "G" { print n, name }' >rig.chains
+check "hv, -g: samples in Xen" [ "$(wc -l <rig.chains)" -ge 100 ]
+check "hv, -g: each has a chain of one entry, with a symbol of Xen's" none "$(grep -vc '^1 [^[]' rig.chains)"
+
 # Software events on the same CPU, while pages of samples in Xen lie around.
 sampled -e cycles -c $PERIOD -e cpu-clock -- hyper $CALLS
 check "hv: samples of cpu-clock" [ "$(grep -c ^cpu-clock rig.samples)" -ge 100 ]

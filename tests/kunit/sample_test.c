@@ -209,11 +209,53 @@ static void sample_wanted(struct kunit *test)
 	}
 }
 
+static void forget_context(struct perf_sample_data *data, u64 type,
+			   struct pt_regs *regs)
+{
+	perf_sample_data_init(data, 0, 0);
+	preempt_disable();
+	xen_pmu_forget_context(data, type, regs);
+	preempt_enable();
+}
+
+/* The chain of a sample without its context is one address, whoever's it is. */
+static void sample_short_chain(struct kunit *test)
+{
+	struct perf_sample_data *data = kunit_kzalloc(test, sizeof(*data),
+						      GFP_KERNEL);
+	const u64 type = PERF_SAMPLE_IP | PERF_SAMPLE_CALLCHAIN;
+	struct pt_regs nowhere = { .ip = 1 }, *regs = NULL;
+	struct xen_pmu_vcpu *v = vcpu_create(test);
+	unsigned int n;
+
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	for (n = 0; n < NR_COMBINATIONS; n++) {
+		struct combination c = nth_combination(n);
+
+		fill(v->page, &c);
+		regs = xen_pmu_sample_take(v, &nowhere);
+		forget_context(data, type, regs);
+
+		KUNIT_EXPECT_TRUE(test, data->sample_flags & PERF_SAMPLE_CALLCHAIN);
+		KUNIT_EXPECT_EQ(test, data->dyn_size, 3 * sizeof(u64));
+		KUNIT_EXPECT_EQ(test, data->callchain->nr, 2);
+		KUNIT_EXPECT_EQ(test, data->callchain->ip[0],
+				truly_user(&c) ? PERF_CONTEXT_USER :
+						 PERF_CONTEXT_KERNEL);
+		KUNIT_EXPECT_EQ(test, data->callchain->ip[1], ip_of(&c));
+	}
+
+	forget_context(data, PERF_SAMPLE_IP, regs);
+	KUNIT_EXPECT_FALSE(test, data->sample_flags & PERF_SAMPLE_CALLCHAIN);
+	KUNIT_EXPECT_EQ(test, data->dyn_size, 0);
+}
+
 static struct kunit_case sample_cases[] = {
 	KUNIT_CASE(sample_mode_and_domain),
 	KUNIT_CASE(sample_uses_interrupted_regs),
 	KUNIT_CASE(sample_privilege),
 	KUNIT_CASE(sample_wanted),
+	KUNIT_CASE(sample_short_chain),
 	{}
 };
 

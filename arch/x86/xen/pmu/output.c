@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Between perf's overflow and its output: samples of the side that was not
- * asked for are dropped, and a sample that came late gets no call chain.
+ * asked for are dropped, and one that came late or is not of this domain gets
+ * a call chain of its own address alone.
  */
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
@@ -49,18 +50,26 @@ bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs)
 	       !!user_mode(regs) == !attr->exclude_user;
 }
 
-/*
+/**
+ * xen_pmu_forget_context() - a sample without what led to it
+ * @data: what perf is to have of the sample
+ * @type: the parts it asked for
+ * @regs: the sample
+ *
  * What perf would take for the call chain and the user's registers belongs to
- * where the interrupt was let in. It knows that of a guest it has no chain.
+ * where the interrupt was let in. Of a guest, which Xen is to perf, it takes no
+ * chain at all, and perf script prints no line of a sample with an empty one.
+ * The context is plain PERF_CONTEXT_KERNEL or _USER for a guest, too: the tools
+ * drop a chain with any of PERF_CONTEXT_GUEST*, and know from the sample itself
+ * whose it is.
  */
-static void forget_context(struct perf_sample_data *data, u64 type,
-			   const struct xen_pmu_sample *sample,
-			   struct pt_regs *regs)
+void xen_pmu_forget_context(struct perf_sample_data *data, u64 type,
+			    struct pt_regs *regs)
 {
 	struct short_chain *chain = this_cpu_ptr(&short_chain);
 
 	type &= ~data->sample_flags;
-	if (type & PERF_SAMPLE_CALLCHAIN && sample->domain == DOMID_SELF) {
+	if (type & PERF_SAMPLE_CALLCHAIN) {
 		chain->nr = ARRAY_SIZE(chain->ip);
 		chain->ip[0] = user_mode(regs) ? PERF_CONTEXT_USER :
 						 PERF_CONTEXT_KERNEL;
@@ -95,7 +104,7 @@ static bool prepare(struct perf_event *event, struct perf_sample_data *data,
 	if (!xen_pmu_wanted(&event->attr, regs))
 		return false;
 	if (regs == &v->regs)
-		forget_context(data, event->attr.sample_type, &v->sample, regs);
+		xen_pmu_forget_context(data, event->attr.sample_type, regs);
 	return true;
 }
 

@@ -375,6 +375,8 @@ irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 /* output.c */
 bool xen_pmu_one_side(const struct perf_event_attr *attr);
 bool xen_pmu_wanted(const struct perf_event_attr *attr, struct pt_regs *regs);
+void xen_pmu_forget_context(struct perf_sample_data *data, u64 type,
+			    struct pt_regs *regs);
 void xen_pmu_output_through(struct perf_event *event);
 
 /* control.c */
