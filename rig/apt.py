@@ -54,18 +54,18 @@ def _explain(words, wanted, instead=""):
     return Problem(f"Cannot get {wanted}: {why}. {instead}".rstrip())
 
 
-def missing():
-    """The packages of TOOLS that are not installed."""
+def missing(names):
+    """Those packages that are not installed."""
     try:
         listing = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *TOOLS],
+            ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
             capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:
         raise Problem("The rig finds its tools with dpkg and apt-get, and this system "
                       "has neither: use Debian 12 or 13 (a container will do).") from None
     present = {name for name, _, status in (line.partition(" ") for line in
                listing.splitlines()) if status == "installed"}
-    return [name for name in TOOLS if name not in present]
+    return [name for name in names if name not in present]
 
 
 _updated = False
@@ -83,7 +83,12 @@ def _update():
 
 def ensure_tools():
     """Install what the rig needs and the machine lacks."""
-    need = missing()
+    ensure(TOOLS)
+
+
+def ensure(names):
+    """Install those packages that the machine lacks."""
+    need = missing(names)
     if not need:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *need]
@@ -92,7 +97,7 @@ def ensure_tools():
                       f"{' '.join(need)}.\nRun as root, or first: sudo {shlex.join(command)}")
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         _update()
-    what = f"installing {len(need)} packages"
+    what = f"installing {len(need)} packages" if len(need) > 1 else f"installing {need[0]}"
     words = _apt(command, what)
     if words is not None and _update():
         words = _apt(command, what)

@@ -61,6 +61,13 @@ def lint(line):
     return total([it.run(line)])
 
 
+def draw(line, script="", target="picture.html"):
+    """What perf script printed, as a picture."""
+    del line
+    from rig import picture as it
+    it.draw(script, target)
+
+
 def test(line):
     """Every half in turn; one that cannot even start counts as a failure."""
     from rig import e2e as cases, kunit as units, lint as checks
@@ -84,7 +91,7 @@ def total(counts):
 
 
 COMMANDS = {function.__name__: function for function in
-            (demo, kernel, baseline, qemu, e2e, kunit, lint, bench, test)}
+            (demo, draw, kernel, baseline, qemu, e2e, kunit, lint, bench, test)}
 
 
 def main(arguments):

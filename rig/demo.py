@@ -4,12 +4,15 @@
 import re
 import time
 
-from rig import boot, host, kernel, paths, say, truth
+from rig import boot, host, kernel, paths, picture, say, truth
 from rig.kernel import Kernel
 from rig.say import Problem
 
 CPUS = ("amd", "intel")
+PICTURE = paths.BUILD / "demo.html"
 BAR = 28
+WIDE_BAR = 60
+SIDES = {"user": ("36", "█"), "kernel": ("33", "▓"), "hypervisor": ("35", "░")}
 TIMEOUT = 240
 
 
@@ -24,7 +27,7 @@ def _boot(cpu, parts, kind):
 
 def _facts(result):
     """The "demo ..." lines of a console."""
-    facts = {"stat": {}, "hot": []}
+    facts = {"stat": {}, "hot": [], "stack": []}
     for line in result.console.splitlines():
         found = re.match(r"demo (\w+) ?(.*)", line)
         if not found:
@@ -36,6 +39,8 @@ def _facts(result):
         elif key == "hot":
             share, level, symbol = value.split(" ", 2)
             facts["hot"].append((float(share), level, symbol))
+        elif key == "stack":
+            facts["stack"].append(value)
         else:
             facts[key] = value
     if "end" not in facts:
@@ -44,6 +49,9 @@ def _facts(result):
                       f"{say.tail(result.log)}")
     if not facts["hot"] or not facts["stat"].get("cycles", "").isdigit():
         raise Problem(f"perf counted nothing in dom0. The console is in {result.log}.")
+    facts["stack"] = picture.read(facts["stack"])
+    if not facts["stack"]:
+        raise Problem(f"perf kvm record sampled nothing in dom0. The console is in {result.log}.")
     return facts
 
 
@@ -54,6 +62,19 @@ def _number(text):
     except ValueError:
         return text
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def _sides(stacks):
+    """The time in user, kernel and hypervisor: a bar, and a line of figures."""
+    bar, words, sofar = "", [], 0
+    for side, share in picture.shares(stacks).items():
+        colour, block = SIDES[side]
+        edge = round(WIDE_BAR * (sofar + share) / 100)
+        bar += say.colour(colour, block * (edge - round(WIDE_BAR * sofar / 100)))
+        words.append(f"{say.colour(colour, block)} {share:.1f} % {side}")
+        sofar += share
+    say.line(f"  {bar}")
+    say.line("  " + "   ".join(words))
 
 
 def _draw(facts, result):
@@ -86,24 +107,63 @@ def _draw(facts, result):
     say.line()
     say.line(f"  {_number(facts['virqs'])} interrupts (VIRQ_XENPMU), {calls:,} xenpmu hypercalls "
              f"({kinds or 'none'}), {traps:,} trapped MSR accesses")
+    say.line()
+    say.line(f"  $ perf kvm --host --guest record -a -g: {sum(facts['stack'].values()):,} samples, "
+             f"Xen's among them, of\n    {facts['many']}")
+    _sides(facts["stack"])
 
 
-def run(line):
-    """Both machines at once, then their pages; returns the exit status."""
+def _library():
+    """What draws the picture, or why there is none; the rest does without."""
+    try:
+        return picture.libraries(), None
+    except Problem as problem:
+        return None, problem
+
+
+def _profile(facts):
+    """One machine's part in the picture."""
+    stacks = facts["stack"]
+    return picture.Profile(
+        f"{facts['cpu']}, modelled by QEMU's TCG",
+        f"Xen {facts['xen']}, Linux {facts['linux']} as dom0; {sum(stacks.values()):,} samples "
+        f"of cycles", stacks)
+
+
+def show(line):
+    """Both machines at once, their pages and a picture; returns the picture's profiles."""
     start = time.monotonic()
     kind = "ours" if kernel.have_module() else "baseline"
+    PICTURE.unlink(missing_ok=True)
     say.section("getting ready")
     parts = host.parts(line, [kind])
+    library, problem = _library()
     ready = time.monotonic()
     with say.Step(f"booting Xen twice ({' and '.join(CPUS)}), perf at work in each"), \
             boot.several(len(CPUS)) as pool:
         results = list(pool.map(lambda cpu: _boot(cpu, parts, kind), CPUS))
     say.section(f"perf in a Xen dom0, {'our' if kind == 'ours' else 'the unpatched'} kernel")
-    for result in results:
-        _draw(_facts(result), result)
-    end = time.monotonic()
+    known = [_facts(result) for result in results]
+    for facts, result in zip(known, results):
+        _draw(facts, result)
+    profiles = [_profile(facts) for facts in known]
     say.line()
+    if library:
+        picture.write(PICTURE, "Time in user, kernel and hypervisor",
+                      f"{known[0]['many']} – in a Xen dom0, sampled by perf kvm record -a -g",
+                      profiles, library)
+        say.line("These samples as a flame graph, for any browser: "
+                 + say.bold(str(PICTURE.relative_to(paths.ROOT))))
+    else:
+        say.line(f"The flame graph is left out: {problem}")
+    end = time.monotonic()
     say.line(f"Took {say.clock(end - start)}: {say.clock(ready - start)} to get ready, "
              f"{say.clock(end - ready)} for both machines, each with a console log in "
              f"{paths.LOGS.relative_to(paths.ROOT)}/.")
+    return profiles
+
+
+def run(line):
+    """The demonstration; returns the exit status."""
+    show(line)
     return 0

@@ -18,6 +18,7 @@ from rig.say import Problem, output
 GUEST = paths.RIG / "guest"
 CASES = paths.RIG / "cases"
 BENCH = paths.RIG / "bench"
+FOLD = paths.RIG / "picture" / "fold.awk"
 # Every function is to stay one function with a frame, so that profiles are known,
 # and the table that DWARF unwinding starts from is to be there in a static program too.
 CFLAGS = ("-static", "-O2", "-g0", "-Wall", "-Wextra", "-fno-inline", "-fno-ipa-cp",
@@ -110,7 +111,8 @@ def build():
     sources = sorted(GUEST.glob("*.c"))
     scripts = [path for folder in (CASES, BENCH) for path in sorted(folder.iterdir())
                if path.is_file()]
-    inputs = [Path(__file__), GUEST / "init", GUEST / "demo.sh", busybox, perf, *sources, *scripts]
+    scripts += [GUEST / "demo.sh", FOLD]
+    inputs = [Path(__file__), GUEST / "init", busybox, perf, *sources, *scripts]
     image = paths.BUILD / "image" / "dom0.cpio"
     stamp = image.with_name("dom0.stamp")
     with paths.lock(image.with_name("lock"), lambda: None):
@@ -136,7 +138,6 @@ def build():
             program.parent.mkdir(parents=True, exist_ok=True)
             compile_guest(source, program)
             archive.file(f"usr/local/bin/{source.stem}", program.read_bytes())
-        archive.file("cases/demo.sh", (GUEST / "demo.sh").read_bytes())
         for script in scripts:
             archive.file(f"cases/{script.name}", script.read_bytes())
         paths.replace(image, archive.finish())
