@@ -4,15 +4,16 @@
 LINE ?= 6.12
 RIG := LINE=$(LINE) rig/run
 
-.PHONY: help demo test kunit e2e lint bench kernel baseline qemu clean
+.PHONY: help demo test kunit e2e lint picture bench kernel baseline qemu clean
 
 help:
-	@echo "make demo             perf at work in a Xen dom0, on AMD and on Intel"
-	@echo "make test             everything: lint, unit tests, cases on real Xen"
+	@echo "make demo             perf at work in a Xen dom0, on AMD and Intel, and a flame graph"
+	@echo "make test             everything: lint, unit tests, cases on real Xen, the picture"
 	@echo "make kunit            the unit tests, against a model of Xen's vPMU"
 	@echo "make e2e              the cases on real Xen [CASE=name] [CPU=amd|intel|amd10h]"
 	@echo "                          [KERNELS=ours|baseline]"
 	@echo "make lint             W=1, sparse, checkpatch and the ABI"
+	@echo "make picture          the demonstration, its flame graph opened in headless Chromium"
 	@echo "make bench            what it costs, ours beside upstream's: docs/bench.md"
 	@echo "make kernel           our kernel: build/$(LINE)/arch/x86/boot/bzImage"
 	@echo "make baseline         the same kernel without us: build/$(LINE)-baseline/"
@@ -23,7 +24,7 @@ help:
 	@echo "the kernel's and QEMU's source and of Xen), JOBS= (compilers at a time)."
 	@echo "To put the module into a kernel tree of your own: scripts/apply TREE"
 
-demo test kunit lint bench kernel baseline qemu:
+demo test kunit lint picture bench kernel baseline qemu:
 	@$(RIG) $@
 
 e2e:

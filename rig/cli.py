@@ -61,6 +61,11 @@ def lint(line):
     return total([it.run(line)])
 
 
+def picture(line):
+    from rig import browser as it
+    return total([it.run(line)])
+
+
 def draw(line, script="", target="picture.html"):
     """What perf script printed, as a picture."""
     del line
@@ -69,13 +74,13 @@ def draw(line, script="", target="picture.html"):
 
 
 def test(line):
-    """Every half in turn; one that cannot even start counts as a failure."""
-    from rig import e2e as cases, kunit as units, lint as checks
+    """Every part in turn; one that cannot even start counts as a failure."""
+    from rig import browser as looks, e2e as cases, kunit as units, lint as checks
     apt.ensure_tools()
     counts = []
-    for half in (checks.run, units.run, cases.run):
+    for part in (checks.run, units.run, cases.run, looks.run):
         try:
-            counts.append(half(line))
+            counts.append(part(line))
         except Problem as problem:
             say.line(say.red("not ok ") + str(problem))
             counts.append((0, 1))
@@ -91,7 +96,7 @@ def total(counts):
 
 
 COMMANDS = {function.__name__: function for function in
-            (demo, draw, kernel, baseline, qemu, e2e, kunit, lint, bench, test)}
+            (demo, draw, kernel, baseline, qemu, e2e, kunit, lint, bench, picture, test)}
 
 
 def main(arguments):
