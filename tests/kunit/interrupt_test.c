@@ -243,6 +243,58 @@ static void interrupt_races_with_stop(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 450);
 }
 
+static int opens_both(struct pt_regs *regs)
+{
+	struct bench *b = kunit_get_current_test()->priv;
+
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	return handler(regs);
+}
+
+/*
+ * Perf starts a counter by the very value that hardware's global control never
+ * lost: the page needs the counter's own control all the same.
+ */
+static void interrupt_starts_as_held(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	if (!bench_is_intel(b))
+		return;
+
+	bench_start(b, 0, START);
+	bench_start(b, 1, START);
+	bench_stop(b, 1);
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 1);
+	bench_write(b, bench_counter_msr(b, 1), 100);
+	bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
+	KUNIT_ASSERT_EQ(test, model_hw_of(b->m, 0)->global_ctrl, 3);
+
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	bench_interrupt(b, opens_both);
+	model_retire(b->m, 0, false, 30, 30);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 130);
+}
+
+/* The interrupt comes when nothing runs any more, and Xen ignores the page. */
+static void interrupt_after_the_last_stop(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	bench_start(b, 0, START);
+	bench_stop(b, 0);
+	KUNIT_ASSERT_FALSE(test, bench_vcpu(b)->running);
+	if (bench_is_intel(b))
+		model_hw_of(b->m, 0)->global_status = 1;
+	model_pmi(b->m, 0);
+
+	KUNIT_EXPECT_EQ(test, IRQ_HANDLED, bench_interrupt(b, handler));
+	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
+	KUNIT_EXPECT_EQ(test, model_hw_of(b->m, 0)->global_status, 0);
+}
+
 /* Stopping one counter must not cost the others their counts. */
 static void interrupt_stop_one_of_two(struct kunit *test)
 {
@@ -390,6 +442,8 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_races_with_write, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_flush_ignored, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_starts_as_held, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_after_the_last_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_controls, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_page, machine_gen_params),

@@ -130,8 +130,10 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 		used = xen_pmu_sample_take(v, &here);
 		KUNIT_EXPECT_EQ(test, used->bp, own ? 0xb0b0 : 0);
 		KUNIT_EXPECT_FALSE(test, v->sample.delayed);
+		KUNIT_EXPECT_EQ(test, xen_pmu_sample_is_here(v->page, &here), own);
 
 		here.ip++;
+		KUNIT_EXPECT_FALSE(test, xen_pmu_sample_is_here(v->page, &here));
 		used = xen_pmu_sample_take(v, &here);
 		KUNIT_EXPECT_EQ(test, v->sample.delayed, own);
 		KUNIT_EXPECT_EQ(test, used->bp, 0);
@@ -139,6 +141,7 @@ static void sample_uses_interrupted_regs(struct kunit *test)
 
 		here.ip--;
 		here.sp -= 8;
+		KUNIT_EXPECT_FALSE(test, xen_pmu_sample_is_here(v->page, &here));
 		used = xen_pmu_sample_take(v, &here);
 		KUNIT_EXPECT_EQ(test, v->sample.delayed, own);
 		KUNIT_EXPECT_EQ(test, used->bp, 0);
