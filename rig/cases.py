@@ -10,7 +10,8 @@ from rig.say import Problem
 FOLDER = paths.RIG / "cases"
 LIBRARY = {"lib"}       # scripts in that folder that are no cases
 KERNELS = ("ours", "baseline")
-KNOWN = {"about", "cpus", "kernels", "xen", "smp", "timeout", "boot", "linux", "kernel"}
+KNOWN = {"about", "cpus", "kernels", "xen", "smp", "timeout", "boot", "linux", "kernel",
+         "image"}
 
 # What a healthy kernel never says. Xen's own "WARNING: ..." starts with (XEN).
 FATAL = re.compile(r"^(?:\(XEN\) .*(?:Xen BUG|FATAL|Assertion|Xen call trace)|"
@@ -33,6 +34,7 @@ class Case:
     smp: int
     timeout: float
     bare: bool
+    tools: bool         # Xen's tools and a kernel for domains in the image?
 
 
 def _read(path):
@@ -51,7 +53,8 @@ def _read(path):
                 kernel=head.get("kernel", "ours"),
                 xen=head.get("xen", ""), linux=head.get("linux", ""),
                 smp=int(head.get("smp", "1")), timeout=float(head.get("timeout", "240")),
-                bare=head.get("boot", "xen") == "bare")
+                bare=head.get("boot", "xen") == "bare",
+                tools=head.get("image", "dom0") == "tools")
 
 
 def every():

@@ -47,11 +47,17 @@ def plan(name, cpu, wanted, ours):
     return runs
 
 
+def kernel_of(run):
+    """The kernel a run boots: a variant of ours if its case asks for one."""
+    return run.case.kernel if run.kind == "ours" else run.kind
+
+
 def machine(run, parts):
     """The machine a case asks for."""
-    kind = run.case.kernel if run.kind == "ours" and run.case.kernel != "ours" else run.kind
+    kind = kernel_of(run)
     return boot.Machine(
-        qemu=parts.qemu, kernel=parts.kernels[kind], initrd=parts.image,
+        qemu=parts.qemu, kernel=parts.kernels[kind],
+        initrd=parts.tools[kind] if run.case.tools else parts.image,
         xen=None if run.case.bare else parts.xen, cpu=run.cpu, smp=run.case.smp,
         xen_args=run.case.xen, timeout=run.case.timeout,
         linux_args=f"rig_case={run.case.name} rig_cpu={run.cpu} rig_kernel={run.kind} "
@@ -125,9 +131,8 @@ def run(line, name=None, cpu=None, kernels=None):
     """All cases asked for; returns (passed, failed)."""
     ours = kernel.have_module()
     runs = plan(name, cpu, kernels, ours)
-    kinds = {run.case.kernel if run.kind == "ours" and run.case.kernel != "ours" else run.kind
-             for run in runs}
-    parts = host.parts(line, sorted(kinds))
+    parts = host.parts(line, sorted({kernel_of(run) for run in runs}),
+                       sorted({kernel_of(run) for run in runs if run.case.tools}))
     say.section(f"cases on Xen {parts.xen_version}, kernel {line}")
     if not ours:
         say.line("The module is not in this checkout yet: only the baseline runs.")

@@ -22,6 +22,7 @@ class Parts:
     xen_version: str
     kernels: dict       # kind -> bzImage
     image: Path
+    tools: dict         # kind -> image with Xen's tools and that kernel for domains
 
 
 def xen():
@@ -44,10 +45,27 @@ def xen():
     return target, version.group(1) if version else packed.name
 
 
-def parts(line, kinds):
-    """All parts for these kinds of kernel, built if need be."""
+def toolstack(version):
+    """The folder of Xen's programs, unpacked from the package beside the hypervisor's.
+
+    Their libraries are this machine's: libxen-dev, which the rig wants, brings them.
+    """
+    folder = apt.unpacked(f"xen-utils-{version}") / "usr" / "lib" / f"xen-{version}" / "bin"
+    if not folder.is_dir():
+        raise Problem(f"Package xen-utils-{version} holds no {folder.name}/ of programs.")
+    return folder
+
+
+def parts(line, kinds, tools=()):
+    """All parts for these kinds of kernel, built if need be.
+
+    ``tools`` are the kinds that an image with Xen's tools is wanted for.
+    """
     apt.ensure_tools()
     qemu = qemu_build.build()
     hypervisor, version = xen()
     kernels = {kind: kernel.build(kernel.Kernel(line, kind)) for kind in kinds}
-    return Parts(qemu, hypervisor, version, kernels, image.build())
+    plain = image.build()
+    return Parts(qemu, hypervisor, version, kernels, plain,
+                 {kind: image.with_tools(plain, toolstack(version), kernels[kind], kind)
+                  for kind in tools})

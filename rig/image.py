@@ -26,6 +26,11 @@ CFLAGS = ("-static", "-O2", "-g0", "-Wall", "-Wextra", "-fno-inline", "-fno-ipa-
           "-Wl,--eh-frame-hdr")
 
 
+# What it takes to start a domain from dom0, and the folders that these expect.
+TOOLS = ("xl", "xenstored", "xen-init-dom0", "xenconsoled")
+TOOLS_FOLDERS = ("run/xen", "run/xenstored", "var/lib/xen", "var/log/xen/console", "etc/xen")
+
+
 class Cpio:
     """A newc archive in the making."""
 
@@ -97,6 +102,13 @@ def libraries(program):
     return sorted(set(re.findall(r"(/\S+) \(0x", listing)))
 
 
+def put(archive, program, name):
+    """A program goes into an archive, with the libraries it loads."""
+    archive.file(name, program.read_bytes())
+    for library in libraries(program):
+        archive.file(library, Path(library).read_bytes())
+
+
 def compile_guest(source, to):
     """One of our programs, static: it must run in any dom0."""
     done = subprocess.run(["gcc", *CFLAGS, "-o", to, source], capture_output=True,
@@ -128,9 +140,7 @@ def build():
         archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)
         archive.file("init", (GUEST / "init").read_bytes())
         archive.file("bin/busybox", busybox.read_bytes())
-        archive.file("usr/bin/perf", perf.read_bytes())
-        for library in libraries(perf):
-            archive.file(library, Path(library).read_bytes())
+        put(archive, perf, "usr/bin/perf")
         for applet in (output([busybox, "--list"]) or "").split():
             archive.link(f"bin/{applet}", "busybox")
         for source in sources:
@@ -142,4 +152,23 @@ def build():
             archive.file(f"cases/{script.name}", script.read_bytes())
         paths.replace(image, archive.finish())
         paths.replace(stamp, mark.encode())
+    return image
+
+
+def with_tools(plain, programs, kernel, kind):
+    """An image to start domains from: ``plain``, and behind it a second archive.
+
+    That holds Xen's tools, found in the folder ``programs``, and the kernel that
+    dom0 boots as /boot/guest, for other domains.
+    """
+    archive = Cpio()
+    for folder in TOOLS_FOLDERS:
+        archive.folder(folder)
+    archive.link("var/run", "/run")
+    archive.file("etc/xen/xl.conf", b"autoballoon=0\n", 0o644)
+    for name in TOOLS:
+        put(archive, programs / name, f"usr/local/bin/{name}")
+    archive.file("boot/guest", kernel.read_bytes(), 0o644)
+    image = paths.BUILD / "image" / f"tools-{kind}.cpio"
+    paths.replace(image, plain.read_bytes() + archive.finish())
     return image
