@@ -133,6 +133,49 @@ pmu_messages() {
 	dmesg | grep -iE 'xen.*pmu|vpmu' | grep -v rig_case
 }
 
+# toolstack: all that xl needs, running (in an image with Xen's tools)
+toolstack() {
+	xenstored && xen-init-dom0 >/dev/null && xenconsoled --log=guest
+}
+
+# guest NAME WEIGHT VCPUS COMMAND...: a domain that does nothing else, on processor 1
+guest() {
+	name=$1
+	mkdir -p "$name/dev" "$name/bin"
+	cp /bin/busybox /usr/local/bin/loop "$name/bin"
+	mknod "$name/dev/console" c 5 1
+	mknod "$name/dev/null" c 1 3
+	mknod "$name/dev/zero" c 1 5
+	for applet in sh dd taskset; do
+		ln -s busybox "$name/bin/$applet"
+	done
+	printf '#!/bin/sh\nexec %s\n' "$(shift 3; echo "$*")" >"$name/init"
+	chmod +x "$name/init"
+	(cd "$name" && find . | cpio -o -H newc 2>/dev/null) >"$name.cpio"
+	cat >"$name.cfg" <<-CFG
+		name = "$name"
+		kernel = "/boot/guest"
+		ramdisk = "$PWD/$name.cpio"
+		memory = 64
+		vcpus = $3
+		cpus = "1"
+		cpu_weight = $2
+		extra = "rdinit=/init"
+	CFG
+	xl create -q "$name.cfg"
+}
+
+# booted DOMAIN...: do they get as far as their program, within ten seconds each?
+booted() {
+	for name; do
+		for second in 1 2 3 4 5 6 7 8 9 10; do
+			! grep -q 'Run /init' "/var/log/xen/console/guest-$name.log" || continue 2
+			sleep 1
+		done
+		return 1
+	done
+}
+
 done_testing() {
 	echo "1..$tests"
 }
