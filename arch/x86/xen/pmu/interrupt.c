@@ -3,7 +3,6 @@
  * VIRQ_XENPMU: the order of things, and what to do when one fails.
  */
 #include <linux/interrupt.h>
-#include <linux/printk.h>
 
 #include <asm/irq_regs.h>
 
@@ -27,10 +26,12 @@ static noinline struct pt_regs *take_sample(struct xen_pmu_vcpu *v,
 	const struct xen_pmu_sample *sample = &v->sample;
 
 	regs = xen_pmu_sample_take(v, regs);
-	v->guest = xen_pmu_sample_guest(sample);
 	v->stats.delayed += sample->delayed;
 	trace_xen_pmu_sample(sample->domain, sample->vcpu, sample->pcpu,
 			     sample->ip, mode_of(sample), sample->delayed);
+
+	/* Not before: the tracepoint's own sample is of this domain. */
+	v->guest = xen_pmu_sample_guest(sample);
 	return regs;
 }
 
