@@ -34,7 +34,7 @@ class Case:
     smp: int
     timeout: float
     bare: bool
-    tools: bool         # Xen's tools and a kernel for domains in the image?
+    image: tuple        # what the image has besides what all have, such as "tools"
 
 
 def _read(path):
@@ -54,7 +54,7 @@ def _read(path):
                 xen=head.get("xen", ""), linux=head.get("linux", ""),
                 smp=int(head.get("smp", "1")), timeout=float(head.get("timeout", "240")),
                 bare=head.get("boot", "xen") == "bare",
-                tools=head.get("image", "dom0") == "tools")
+                image=tuple(head.get("image", "").split()))
 
 
 def every():

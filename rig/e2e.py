@@ -57,7 +57,7 @@ def machine(run, parts):
     kind = kernel_of(run)
     return boot.Machine(
         qemu=parts.qemu, kernel=parts.kernels[kind],
-        initrd=parts.tools[kind] if run.case.tools else parts.image,
+        initrd=parts.images[kind, run.case.image],
         xen=None if run.case.bare else parts.xen, cpu=run.cpu, smp=run.case.smp,
         xen_args=run.case.xen, timeout=run.case.timeout,
         linux_args=f"rig_case={run.case.name} rig_cpu={run.cpu} rig_kernel={run.kind} "
@@ -132,7 +132,7 @@ def run(line, name=None, cpu=None, kernels=None):
     ours = kernel.have_module()
     runs = plan(name, cpu, kernels, ours)
     parts = host.parts(line, sorted({kernel_of(run) for run in runs}),
-                       sorted({kernel_of(run) for run in runs if run.case.tools}))
+                       sorted({(kernel_of(run), run.case.image) for run in runs}))
     say.section(f"cases on Xen {parts.xen_version}, kernel {line}")
     if not ours:
         say.line("The module is not in this checkout yet: only the baseline runs.")

@@ -22,7 +22,7 @@ class Parts:
     xen_version: str
     kernels: dict       # kind -> bzImage
     image: Path
-    tools: dict         # kind -> image with Xen's tools and that kernel for domains
+    images: dict        # (kind, extras) -> image with more in it, for that kernel
 
 
 def xen():
@@ -56,16 +56,34 @@ def toolstack(version):
     return folder
 
 
-def parts(line, kinds, tools=()):
+def image_with(extras, plain, kind, bzimage, version):
+    """dom0's image with what a case wants besides: "tools" (of Xen), "bpftrace"."""
+    if not extras:
+        return plain
+    archive = image.Cpio()
+    for extra in extras:
+        if extra == "tools":
+            image.add_tools(archive, toolstack(version), bzimage)
+        elif extra == "bpftrace":
+            image.put(archive, image.tool("bpftrace"), "usr/bin/bpftrace")
+        else:
+            raise Problem(f"A case asks for an image with {extra!r}, which is not known.")
+    return image.join(plain, archive, "-".join((*extras, kind)))
+
+
+def parts(line, kinds, images=()):
     """All parts for these kinds of kernel, built if need be.
 
-    ``tools`` are the kinds that an image with Xen's tools is wanted for.
+    ``images`` are pairs of such a kind and the extras that a case wants in its image.
     """
+    wanted = {extra for _, extras in images for extra in extras}
     apt.ensure_tools()
+    if "bpftrace" in wanted:
+        apt.ensure(["bpftrace"])
     qemu = qemu_build.build()
     hypervisor, version = xen()
     kernels = {kind: kernel.build(kernel.Kernel(line, kind)) for kind in kinds}
     plain = image.build()
     return Parts(qemu, hypervisor, version, kernels, plain,
-                 {kind: image.with_tools(plain, toolstack(version), kernels[kind], kind)
-                  for kind in tools})
+                 {(kind, extras): image_with(extras, plain, kind, kernels[kind], version)
+                  for kind, extras in images})

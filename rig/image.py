@@ -155,13 +155,8 @@ def build():
     return image
 
 
-def with_tools(plain, programs, kernel, kind):
-    """An image to start domains from: ``plain``, and behind it a second archive.
-
-    That holds Xen's tools, found in the folder ``programs``, and the kernel that
-    dom0 boots as /boot/guest, for other domains.
-    """
-    archive = Cpio()
+def add_tools(archive, programs, kernel):
+    """Xen's tools from the folder ``programs``, and /boot/guest, a kernel for domains."""
     for folder in TOOLS_FOLDERS:
         archive.folder(folder)
     archive.link("var/run", "/run")
@@ -169,6 +164,14 @@ def with_tools(plain, programs, kernel, kind):
     for name in TOOLS:
         put(archive, programs / name, f"usr/local/bin/{name}")
     archive.file("boot/guest", kernel.read_bytes(), 0o644)
-    image = paths.BUILD / "image" / f"tools-{kind}.cpio"
-    paths.replace(image, plain.read_bytes() + archive.finish())
+
+
+def join(plain, archive, name):
+    """An image of two archives, one behind the other: Linux unpacks both."""
+    image = paths.BUILD / "image" / f"{name}.cpio"
+    fresh = image.with_name(f".{image.name}.{os.getpid()}")
+    shutil.copyfile(plain, fresh)
+    with open(fresh, "ab") as file:
+        file.write(archive.finish())
+    fresh.replace(image)
     return image
