@@ -22,6 +22,15 @@ struct hypercall {
 
 #define PRIVCMD_HYPERCALL _IOC(_IOC_NONE, 'P', 0, sizeof(struct hypercall))
 
+/* Calls of one length fall into step with a sampling period, and miss what they do. */
+static void vary(unsigned long call)
+{
+	volatile unsigned long left = (call * 2654435761UL >> 16) % 64;
+
+	while (left)
+		left--;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long calls;
@@ -48,6 +57,7 @@ int main(int argc, char **argv)
 			perror("hypercall");
 			return 1;
 		}
+		vary(calls);
 	}
 	return 0;
 }
