@@ -105,7 +105,7 @@ def judge(console, timed_out=False, limit=0):
             verdict.figures[found[1]] = f"{found[2]} {found[3]}".strip()
         elif found := re.match(r"#   (.*)", line):
             if last:
-                why[last[1]] = found[1]
+                why.setdefault(last[1], found[1])
         elif found := re.match(r"1\.\.(\d+)$", line):
             plan = int(found[1])
     verdict.failed = [(name, why.get(name, "")) for name in verdict.failed]

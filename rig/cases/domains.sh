@@ -27,6 +27,7 @@ xl pause one
 xl pause two
 
 # The domains only run while perf records: what Xen gives them meanwhile is known.
+# A group's events begin and end as one: alone, the tracepoint would end last.
 cat >measure.sh <<'W'
 xl vcpu-list >given.before
 xl unpause one
@@ -37,7 +38,7 @@ xl pause two
 xl vcpu-list >given.after
 W
 $perf kvm --host --guest $names -o perf.data record -q -a -c $PERIOD \
-	-e cycles -e xen:xen_pmu_sample -- sh measure.sh $LENGTH >rig.out 2>&1 ||
+	-e '{cycles,xen:xen_pmu_sample}' -- sh measure.sh $LENGTH >rig.out 2>&1 ||
 	echo "# perf kvm record failed: $(head -3 rig.out)"
 
 # given DOMAIN...: seconds of a processor, all their vCPUs together
@@ -47,7 +48,7 @@ given() {
 }
 
 # "SAMPLES DOMAIN VCPU PCPU MODE", as perf knows them from the tracepoint
-$perf report -i perf.data --stdio -n -s domain,vcpu,pcpu,mode 2>/dev/null |
+$perf report -i perf.data --no-group --stdio -n -s domain,vcpu,pcpu,mode 2>/dev/null |
 	awk '/xen_pmu_sample/ { on = 1 } on && $1 ~ /%$/ { print $2, $3, $4, $5, $6 }' >rig.trace
 sed 's/^/#   /' rig.trace
 
