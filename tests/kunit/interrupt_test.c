@@ -247,29 +247,33 @@ static int opens_both(struct pt_regs *regs)
 {
 	struct bench *b = kunit_get_current_test()->priv;
 
-	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	if (bench_is_intel(b))
+		bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	else
+		bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
 	return handler(regs);
 }
 
 /*
- * Perf starts a counter by the very value that hardware's global control never
- * lost: the page needs the counter's own control all the same.
+ * Perf starts a counter by the very value that hardware never lost. On Intel
+ * that is the global control's, and the page needs the counter's own all the
+ * same.
  */
 static void interrupt_starts_as_held(struct kunit *test)
 {
 	struct bench *b = test->priv;
 	u64 val;
 
-	if (!bench_is_intel(b))
-		return;
-
 	bench_start(b, 0, START);
-	bench_start(b, 1, START);
+	bench_start(b, 1, 0);
 	bench_stop(b, 1);
-	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 1);
+	if (bench_is_intel(b)) {
+		bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 1);
+		bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
+	}
 	bench_write(b, bench_counter_msr(b, 1), 100);
-	bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
-	KUNIT_ASSERT_EQ(test, model_hw_of(b->m, 0)->global_ctrl, 3);
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->counted, 3);
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->wanted, 1);
 
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
 	bench_interrupt(b, opens_both);

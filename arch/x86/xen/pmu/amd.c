@@ -70,11 +70,6 @@ static void amd_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 	}
 }
 
-static struct xen_pmu_own amd_own(unsigned int counter)
-{
-	return (struct xen_pmu_own) { XEN_PMU_CONTROL + counter, ~0ULL };
-}
-
 /*
  * CPUID hides the six counters from PV guests; perf looks for this bit, and
  * not by way of an alternative, which it is too late for.
@@ -97,6 +92,5 @@ const struct xen_pmu_vendor xen_pmu_amd = {
 	.stops_on_disable	= true,
 	.layout			= amd_layout,
 	.rules			= amd_rules,
-	.own			= amd_own,
 	.announce		= amd_announce,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From a vendor's table and the layout of the page to what the access path
- * needs: one load from MSR to register, one from register to rule and slot.
+ * needs: one load from MSR to register, one from register to limits and slot.
  */
 #include <linux/cache.h>
 #include <linux/minmax.h>
@@ -77,24 +77,11 @@ static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
 		pmu->reg[reg].type = row->type;
 		pmu->reg[reg].bit = xen_pmu_bit(reg);
 		pmu->reg[reg].msr = msr;
+		if (row->type == XEN_PMU_TYPE_CONTROL)
+			pmu->controls |= BIT_ULL(reg);
+		if (row->type == XEN_PMU_TYPE_COUNTER)
+			pmu->counters |= BIT_ULL(xen_pmu_bit(reg));
 	}
-}
-
-static void describe_reg(struct xen_pmu *pmu, unsigned int reg)
-{
-	unsigned int counter = reg;
-
-	if (!pmu->reg[reg].msr)
-		return;
-	if (pmu->reg[reg].type == XEN_PMU_TYPE_CONTROL)
-		pmu->controls |= BIT_ULL(reg);
-	if (pmu->reg[reg].type != XEN_PMU_TYPE_COUNTER)
-		return;
-
-	if (reg >= XEN_PMU_FIXED)
-		counter = xen_pmu_bit(reg);
-	pmu->counters |= BIT_ULL(counter);
-	pmu->own[reg] = pmu->vendor->own(counter);
 }
 
 /**
@@ -127,6 +114,4 @@ void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 	for (i = 0; i < vendor->nr_rows; i++)
 		describe_row(pmu, &vendor->rows[i]);
 	vendor->rules(pmu, cpuid);
-	for (i = 0; i < XEN_PMU_NR_REGS; i++)
-		describe_reg(pmu, i);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The registers by number, what may be written to them, and what a set of
- * their values enables.
+ * The registers by number, which of them programs which, what may be written
+ * to them, and what a set of their values enables.
  */
 #ifndef _ARCH_X86_XEN_PMU_FILE_H
 #define _ARCH_X86_XEN_PMU_FILE_H
@@ -87,14 +87,32 @@ static inline unsigned int xen_pmu_counter(unsigned int bit)
 	return bit - (bit & INTEL_PMC_IDX_FIXED) / 2;
 }
 
-/* The counters that an event select or IA32_FIXED_CTR_CTRL could enable. */
+/*
+ * A general-purpose counter has an event select of its own; fixed counters
+ * share IA32_FIXED_CTR_CTRL, where each has a few bits.
+ */
+static inline unsigned int xen_pmu_own_control(unsigned int counter)
+{
+	return counter < XEN_PMU_FIXED ? XEN_PMU_CONTROL + counter :
+	       XEN_PMU_FIXED_CTRL;
+}
+
+/* Which bits of that control are the counter's. */
+static inline u64 xen_pmu_own_bits(unsigned int counter)
+{
+	return counter < XEN_PMU_FIXED ? ~0ULL :
+	       intel_fixed_bits_by_idx(counter - XEN_PMU_FIXED,
+				       GENMASK_ULL(INTEL_FIXED_BITS_STRIDE - 1, 0));
+}
+
+/* The counters that such a control could enable. */
 static inline u64 xen_pmu_governed(unsigned int reg)
 {
 	return reg < XEN_PMU_FIXED ? BIT_ULL(reg - XEN_PMU_CONTROL) :
 	       GENMASK_ULL(XEN_PMU_MAX_FIXED - 1, 0) << INTEL_PMC_IDX_FIXED;
 }
 
-/* Those that it does; a nibble each for fixed ones, of which two bits enable. */
+/* Those that it does. */
 static inline u64 xen_pmu_arms(unsigned int reg, u64 val)
 {
 	unsigned int i;
@@ -104,7 +122,7 @@ static inline u64 xen_pmu_arms(unsigned int reg, u64 val)
 		return val & ARCH_PERFMON_EVENTSEL_ENABLE ?
 		       xen_pmu_governed(reg) : 0;
 
-	for (i = 0; i < XEN_PMU_MAX_FIXED; i++, val >>= 4)
+	for (i = 0; i < XEN_PMU_MAX_FIXED; i++, val >>= INTEL_FIXED_BITS_STRIDE)
 		if (val & (INTEL_FIXED_0_KERNEL | INTEL_FIXED_0_USER))
 			armed |= BIT_ULL(INTEL_PMC_IDX_FIXED + i);
 	return armed;

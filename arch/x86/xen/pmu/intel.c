@@ -15,12 +15,6 @@
 				 ARCH_PERFMON_EVENTSEL_ANY | \
 				 ARCH_PERFMON_EVENTSEL_PIN_CONTROL)
 
-/* In each counter's nibble of IA32_FIXED_CTR_CTRL. */
-#define INTEL_FIXED_BITS	4
-
-/* The bit of the first fixed counter in the global registers. */
-#define INTEL_GLOBAL_FIXED	INTEL_PMC_IDX_FIXED
-
 #define INTEL_SLOT(field)	offsetof(struct xen_pmu_data, pmu.c.intel.field)
 
 static const struct xen_pmu_row intel_rows[] = {
@@ -93,11 +87,11 @@ static u64 low_bits(unsigned int n)
 
 static u64 intel_fixed_ctrl_reserved(unsigned int nr_fixed)
 {
-	u64 reserved = ~low_bits(nr_fixed * INTEL_FIXED_BITS);
+	u64 reserved = ~low_bits(nr_fixed * INTEL_FIXED_BITS_STRIDE);
 	unsigned int i;
 
 	for (i = 0; i < nr_fixed; i++)
-		reserved |= INTEL_FIXED_0_ANYTHREAD << (i * INTEL_FIXED_BITS);
+		reserved |= intel_fixed_bits_by_idx(i, INTEL_FIXED_0_ANYTHREAD);
 
 	return reserved;
 }
@@ -106,7 +100,7 @@ static void intel_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 {
 	const struct xen_pmu_layout *layout = &pmu->layout;
 	u64 counters = low_bits(layout->nr_general) |
-		       low_bits(layout->nr_fixed) << INTEL_GLOBAL_FIXED;
+		       low_bits(layout->nr_fixed) << INTEL_PMC_IDX_FIXED;
 	u64 general = low_bits(cpuid->width_general);
 	/* CondChgd and OvfBuf; TraceToPAPMI from version 3 on. */
 	u64 ack = counters | BIT_ULL(63) | BIT_ULL(62) |
@@ -139,19 +133,6 @@ static void intel_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 	pmu->reg[XEN_PMU_PEBS_ENABLE].zero = ~0ULL;
 }
 
-static struct xen_pmu_own intel_own(unsigned int counter)
-{
-	unsigned int shift;
-
-	if (counter < INTEL_GLOBAL_FIXED)
-		return (struct xen_pmu_own) { XEN_PMU_CONTROL + counter, ~0ULL };
-
-	shift = (counter - INTEL_GLOBAL_FIXED) * INTEL_FIXED_BITS;
-	return (struct xen_pmu_own) {
-		XEN_PMU_FIXED_CTRL, low_bits(INTEL_FIXED_BITS) << shift
-	};
-}
-
 /*
  * With vpmu=ipc or vpmu=arch Xen takes a few event selects only. It lets fixed
  * counters be; event code 0 stands for events that only those can count.
@@ -168,6 +149,5 @@ const struct xen_pmu_vendor xen_pmu_intel = {
 	.nr_rows	= ARRAY_SIZE(intel_rows),
 	.layout		= intel_layout,
 	.rules		= intel_rules,
-	.own		= intel_own,
 	.filtered	= intel_filtered,
 };

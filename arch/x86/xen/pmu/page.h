@@ -168,6 +168,16 @@ static __always_inline bool xen_pmu_page_changed(const struct xen_pmu_vcpu *v)
 	       v->wanted != xen_pmu_file_enabled(&v->shadow);
 }
 
+/* The flush itself, and what follows if Xen refuses it. */
+static __always_inline int xen_pmu_page_give(struct xen_pmu_vcpu *v)
+{
+	v->stats.flushes++;
+	if (likely(!xen_pmu_op(XENPMU_flush, NULL)))
+		return 0;
+
+	return xen_pmu_regs_flush_again(v);
+}
+
 /**
  * xen_pmu_page_flush() - give the registers back to Xen
  * @v: the vCPU; xen_pmu_cached() holds
@@ -176,14 +186,10 @@ static __always_inline bool xen_pmu_page_changed(const struct xen_pmu_vcpu *v)
  */
 static __always_inline void xen_pmu_page_flush(struct xen_pmu_vcpu *v)
 {
-	if (unlikely(xen_pmu_page_changed(v))) {
+	if (unlikely(xen_pmu_page_changed(v)))
 		xen_pmu_regs_flush(v);
-		return;
-	}
-
-	v->stats.flushes++;
-	if (unlikely(xen_pmu_op(XENPMU_flush, NULL)))
-		xen_pmu_regs_flush_again(v);
+	else
+		xen_pmu_page_give(v);
 }
 
 #endif /* _ARCH_X86_XEN_PMU_PAGE_H */

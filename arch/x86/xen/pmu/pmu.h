@@ -94,21 +94,10 @@ struct xen_pmu_layout {
 };
 
 /**
- * struct xen_pmu_own - the control that programs a counter
- * @reg: the register
- * @bits: which of its bits do
- */
-struct xen_pmu_own {
-	u8 reg;
-	u64 bits;
-};
-
-/**
  * struct xen_pmu - the PMU that Xen offers, the same for all vCPUs
  * @vendor: the vendor's table; NULL until the first vCPU is up
  * @layout: of every vCPU's page
  * @reg: the registers
- * @own: of each counter, by its register
  * @controls: the registers that are controls
  * @counters: the counters; bits as in IA32_PERF_GLOBAL_CTRL
  * @map: from MSR to register and flags
@@ -123,7 +112,6 @@ struct xen_pmu {
 	const struct xen_pmu_vendor *vendor;
 	struct xen_pmu_layout layout;
 	struct xen_pmu_reg reg[XEN_PMU_NR_REGS];
-	struct xen_pmu_own own[XEN_PMU_NR_REGS];
 	u64 controls;
 	u64 counters;
 	struct xen_pmu_map *map;
@@ -142,7 +130,6 @@ struct xen_pmu {
  * @layout: read and check the offsets in a page that Xen initialised; -ENODEV
  *	if Xen wrote none, -ERANGE if they do not fit
  * @rules: fill in what may be written to the registers
- * @own: the control that programs a counter
  * @announce: tell the kernel what Xen has but CPUID hides; may be NULL
  * @filtered: whether Xen may refuse an event select, because of its command
  *	line; NULL if it never does
@@ -157,7 +144,6 @@ struct xen_pmu_vendor {
 		      const struct xen_pmu_data *page,
 		      const struct xen_pmu_cpuid *cpuid);
 	void (*rules)(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid);
-	struct xen_pmu_own (*own)(unsigned int counter);
 	void (*announce)(const struct xen_pmu *pmu);
 	bool (*filtered)(u64 config);
 };
@@ -231,7 +217,7 @@ struct xen_pmu_stats {
  * @running: Xen loads what a flush brings; see regs.c
  * @guest: PERF_GUEST_* of the sample being handled; 0 outside the handler
  * @lvtpc: last LVTPC written
- * @told: the same, or none of 32 bits if Xen does not know it
+ * @told: the same, or none of 32 bits before perf has written any
  * @dirty: controls that perf made differ from @held since the overflow, or
  *	XEN_PMU_BEHIND
  * @latched: counters whose value is in the shadow; bits as in

@@ -55,11 +55,11 @@
 	for (u64 _left = (mask); \
 	     _left && ((reg) = __ffs64(_left), true); _left &= _left - 1)
 
-static const struct xen_pmu_own *own(const struct xen_pmu_vcpu *v,
-				     unsigned int bit)
-{
-	return &v->pmu->own[xen_pmu_counter(bit)];
-}
+/* Registers of counters, whose bits are those of IA32_PERF_GLOBAL_CTRL. */
+#define for_each_counter(reg, mask) \
+	for (u64 _left = (mask); \
+	     _left && ((reg) = xen_pmu_counter(__ffs64(_left)), true); \
+	     _left &= _left - 1)
 
 /* ---- Traps ---- */
 
@@ -79,7 +79,6 @@ static int trap_write(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 static void set_lvtpc(struct xen_pmu_vcpu *v)
 {
 	WRITE_ONCE(v->page->pmu.l.lapic_lvtpc, v->lvtpc);
-	v->told = v->lvtpc;
 	if (v->home == XEN_PMU_HOME_PAGE || xen_pmu_cached(v))
 		return;
 
@@ -123,10 +122,12 @@ static int fetch(struct xen_pmu_vcpu *v, unsigned int reg)
 
 static void latch(struct xen_pmu_vcpu *v, u64 counters)
 {
+	unsigned int reg;
+
 	counters &= ~v->latched;
 	v->latched |= counters;
-	for (; counters; counters &= counters - 1)
-		fetch(v, xen_pmu_counter(__ffs64(counters)));
+	for_each_counter(reg, counters)
+		fetch(v, reg);
 }
 
 /*
@@ -181,29 +182,29 @@ static void remind(struct xen_pmu_vcpu *v)
 	if (!v->counted || v->running)
 		return;
 
-	reg = own(v, __ffs64(v->counted))->reg;
+	reg = xen_pmu_own_control(xen_pmu_counter(__ffs64(v->counted)));
 	write_control(v, reg, v->held.reg[reg]);
 }
 
 static void write_counters(struct xen_pmu_vcpu *v, u64 counters)
 {
-	for (; counters; counters &= counters - 1) {
-		unsigned int reg = xen_pmu_counter(__ffs64(counters));
+	unsigned int reg;
 
+	for_each_counter(reg, counters)
 		trap_write(v, v->pmu->reg[reg].msr, v->shadow.reg[reg]);
-	}
 }
 
 /* Controls in which hardware programs these counters otherwise than perf. */
 static u64 owed_controls(const struct xen_pmu_vcpu *v, u64 counters)
 {
-	u64 owed = 0, left;
+	unsigned int counter, reg;
+	u64 owed = 0;
 
-	for (left = counters; left; left &= left - 1) {
-		const struct xen_pmu_own *o = own(v, __ffs64(left));
-
-		if ((v->held.reg[o->reg] ^ v->shadow.reg[o->reg]) & o->bits)
-			owed |= BIT_ULL(o->reg);
+	for_each_counter(counter, counters) {
+		reg = xen_pmu_own_control(counter);
+		if ((v->held.reg[reg] ^ v->shadow.reg[reg]) &
+		    xen_pmu_own_bits(counter))
+			owed |= BIT_ULL(reg);
 	}
 	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr &&
 	    (v->held.reg[XEN_PMU_GLOBAL_CTRL] ^ v->shadow.reg[XEN_PMU_GLOBAL_CTRL]) &
@@ -231,13 +232,10 @@ static void hide(const struct xen_pmu_vcpu *v, u64 loose)
 /* In the page, to start a counter is to put its value there. */
 static void start_in_page(struct xen_pmu_vcpu *v, u64 counters)
 {
-	u64 known = counters & v->latched;
+	unsigned int reg;
 
-	for (; known; known &= known - 1) {
-		unsigned int reg = xen_pmu_counter(__ffs64(known));
-
+	for_each_counter(reg, counters & v->latched)
 		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
-	}
 	v->latched &= ~counters;
 	v->stale &= ~counters;
 }
@@ -273,12 +271,11 @@ static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 
 static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 {
-	for (; counters; counters &= counters - 1) {
-		unsigned int reg = xen_pmu_counter(__ffs64(counters));
+	unsigned int reg;
 
+	for_each_counter(reg, counters)
 		if (v->pmu->reg[reg].width - v->shadow.reg[reg] < NEAR_OVERFLOW)
 			return true;
-	}
 	return false;
 }
 
@@ -529,22 +526,18 @@ static void page_controls(struct xen_pmu_vcpu *v)
 /* Write all that is known to the page, and drop all that Xen may refuse. */
 static void page_repair(struct xen_pmu_vcpu *v)
 {
+	const struct xen_pmu_reg *r;
 	unsigned int reg;
-	u64 left;
 
 	v->dirty = v->pmu->controls;
 	page_controls(v);
-	for (left = v->latched; left; left &= left - 1) {
-		reg = xen_pmu_counter(__ffs64(left));
+	for_each_counter(reg, v->latched)
 		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
-	}
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++) {
-		const struct xen_pmu_reg *r = &v->pmu->reg[reg];
-
+		r = xen_pmu_reg(v, reg);
 		if (r->slot && r->type != XEN_PMU_TYPE_STATUS)
-			xen_pmu_page_store(v, xen_pmu_reg(v, reg),
-					   (xen_pmu_page_load(v, xen_pmu_reg(v, reg)) &
-					    ~r->zero) | r->one);
+			xen_pmu_page_store(v, r, (xen_pmu_page_load(v, r) &
+						  ~r->zero) | r->one);
 	}
 }
 
@@ -586,9 +579,10 @@ int xen_pmu_regs_flush_again(struct xen_pmu_vcpu *v)
 static u64 owners(const struct xen_pmu_vcpu *v, u64 counters)
 {
 	u64 controls = 0;
+	unsigned int reg;
 
-	for (; counters; counters &= counters - 1)
-		controls |= BIT_ULL(own(v, __ffs64(counters))->reg);
+	for_each_counter(reg, counters)
+		controls |= BIT_ULL(xen_pmu_own_control(reg));
 	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
 		controls |= BIT_ULL(XEN_PMU_GLOBAL_CTRL);
 
@@ -648,10 +642,7 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	else
 		latch(v, v->wanted);
 
-	v->stats.flushes++;
-	err = xen_pmu_op(XENPMU_flush, NULL);
-	if (err)
-		err = xen_pmu_regs_flush_again(v);
+	err = xen_pmu_page_give(v);
 	if (err)
 		return err;
 
