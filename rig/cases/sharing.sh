@@ -76,14 +76,21 @@ check "there are two vCPUs" [ "$(nproc)" = 2 ]
 sh chains.sh $CHAINS $ROUNDS $N
 judge loop $N $((2 * CHAINS * ROUNDS)) 14
 
-# Everything is sampled; the functions of the long loop are known.
-N=600000000
-$perf record -q -a -e instructions -c $PERIOD -o perf.data -- sh naps.sh $N $NAPS >rig.out 2>&1
+# sampled NAME INSTRUCTIONS COMMAND...: everything is sampled meanwhile; the
+# functions of loop are known, and how much it executes on each vCPU.
+sampled() {
+	name=$1 n=$2
+	shift 2
+	$perf record -q -a -e instructions -c $PERIOD -o perf.data -- "$@" >rig.out 2>&1
+	for vcpu in 0 1; do
+		summarise -C $vcpu
+		seen=$(awk '$3 ~ /^(hot|warm|cold)$/ { sum += $2 } END { print sum + 0 }' rig.symbols)
+		figure "$name-samples-vcpu$vcpu" "$(percent "$seen" $((n / PERIOD)))" %
+		close_to "$name: samples of vCPU $vcpu, one every $PERIOD" "$seen" $((n / PERIOD)) 2
+	done
+}
+
+sampled loop $((CHAINS * ROUNDS * N)) sh chains.sh $CHAINS $ROUNDS $N
+sampled doze 600000000 sh naps.sh 600000000 $NAPS
 judge doze 50000000 $((2 * NAPS)) 30
-for vcpu in 0 1; do
-	summarise -C $vcpu
-	seen=$(awk '$3 ~ /^(hot|warm|cold)$/ { sum += $2 } END { print sum + 0 }' rig.symbols)
-	figure samples-vcpu$vcpu "$(percent "$seen" $((N / PERIOD)))" %
-	close_to "samples of vCPU $vcpu, one every $PERIOD" "$seen" $((N / PERIOD)) 2
-done
 done_testing

@@ -89,20 +89,28 @@ static u64 fake_steal_clock(void)
 static int fake_rdmsr(u32 msr, u64 *val)
 {
 	struct bench *b = bench_of_test();
+	int err;
 
 	if (b->on_trap)
 		b->on_trap(b);
 	*val = 0;
-	return model_rdmsr(b->m, b->current_vcpu, msr, val);
+	err = model_rdmsr(b->m, b->current_vcpu, msr, val);
+	if (b->after_trap)
+		b->after_trap(b);
+	return err;
 }
 
 static int fake_wrmsr(u32 msr, u64 val)
 {
 	struct bench *b = bench_of_test();
+	int err;
 
 	if (b->on_trap)
 		b->on_trap(b);
-	return model_wrmsr(b->m, b->current_vcpu, msr, val);
+	err = model_wrmsr(b->m, b->current_vcpu, msr, val);
+	if (b->after_trap)
+		b->after_trap(b);
+	return err;
 }
 
 static struct xen_pmu_data *fake_alloc_page(void)

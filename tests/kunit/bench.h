@@ -41,6 +41,7 @@ struct machine {
  * @finished_in_use: XENPMU_finish of a page that accesses still go to
  * @on_op: called before a hypercall reaches the model
  * @on_trap: called before an MSR access reaches the model
+ * @after_trap: called when it comes back
  */
 struct bench {
 	struct xen_model *m;
@@ -59,6 +60,7 @@ struct bench {
 	bool finished_in_use;
 	void (*on_op)(struct bench *b, unsigned int op);
 	void (*on_trap)(struct bench *b);
+	void (*after_trap)(struct bench *b);
 };
 
 extern const struct machine machines[];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The register file puts off what hardware need not know. Perf must not see
- * it: random accesses, counting, vCPU switches and interrupts at any point
- * give what a PMU gives that does everything at once.
+ * it: random accesses, counting, vCPU switches, overflows and interrupts at any
+ * point, also in the middle of a trap, give what a PMU gives that does
+ * everything at once.
  */
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
@@ -16,6 +17,10 @@
 static unsigned long accesses = 1000000;
 module_param(accesses, ulong, 0444);
 MODULE_PARM_DESC(accesses, "random accesses on each machine and seed");
+
+static unsigned long long repeat;
+module_param(repeat, ullong, 0444);
+MODULE_PARM_DESC(repeat, "seed to run instead of a fresh one");
 
 #define FIXED_SEED	20150814ULL
 #define WIDTH		GENMASK_ULL(47, 0)
@@ -42,6 +47,10 @@ struct run {
 	unsigned long left;
 	unsigned long step;
 	u64 seed;
+	unsigned int trap;
+	u32 insns;
+	bool in_xen;
+	bool torn;
 };
 
 static u32 roll(struct run *r, u32 n)
@@ -215,35 +224,38 @@ static void write_global_ctrl(struct run *r)
 	r->p.global_ctrl = val;
 }
 
-static void access_general(struct run *r)
+static void read(struct run *r)
+{
+	if (r->p.intel && roll(r, 2))
+		read_fixed(r, roll(r, r->p.nr_fixed));
+	else if (roll(r, 2))
+		read_counter(r, roll(r, r->p.nr_general));
+	else
+		read_control(r, roll(r, r->p.nr_general));
+}
+
+static void write_general(struct run *r)
 {
 	unsigned int i = roll(r, r->p.nr_general);
 
-	switch (roll(r, 4)) {
-	case 0:
-		read_counter(r, i);
-		break;
-	case 1:
-		read_control(r, i);
-		break;
-	case 2:
-		write_counter(r, i);
-		break;
-	default:
+	if (roll(r, 3))
 		write_control(r, i);
-	}
+	else
+		write_counter(r, i);
 }
 
-static void access_fixed(struct run *r)
+static void write(struct run *r)
 {
+	if (!r->p.intel || roll(r, 2)) {
+		write_general(r);
+		return;
+	}
+
 	switch (roll(r, 4)) {
 	case 0:
-		read_fixed(r, roll(r, r->p.nr_fixed));
-		break;
-	case 1:
 		write_fixed(r, roll(r, r->p.nr_fixed));
 		break;
-	case 2:
+	case 1:
 		write_fixed_ctrl(r);
 		break;
 	default:
@@ -251,16 +263,182 @@ static void access_fixed(struct run *r)
 	}
 }
 
+static struct run *running;
+
+static void roll_events(struct run *r)
+{
+	static const u32 most[] = { 10, 1000, 100000, 30000000 };
+
+	r->insns = roll(r, most[roll(r, ARRAY_SIZE(most))]);
+	r->in_xen = !roll(r, 4);
+}
+
+static void plain_retire_too(struct run *r, struct plain *p)
+{
+	plain_retire(p, r->in_xen, 2 * r->insns, r->insns);
+}
+
+static void retire(struct run *r)
+{
+	roll_events(r);
+	model_retire(r->b->m, 0, r->in_xen, 2 * r->insns, r->insns);
+	plain_retire_too(r, &r->p);
+}
+
+static void retire_at_trap(struct bench *b)
+{
+	b->on_trap = NULL;
+	retire(running);
+}
+
+static void retire_midway(struct xen_model *m)
+{
+	m->midway = NULL;
+	retire(running);
+}
+
+/* Events as the first trap of an access begins: they come before it. */
 static void access(struct run *r)
 {
 	r->left -= min(r->left, 1);
-	if (r->p.intel && roll(r, 2))
-		access_fixed(r);
+	switch (roll(r, 8)) {
+	case 0:
+		r->b->on_trap = retire_at_trap;
+		break;
+	case 1:
+		r->b->m->midway = retire_midway;
+		break;
+	}
+	if (roll(r, 8) < 3)
+		read(r);
 	else
-		access_general(r);
+		write(r);
+
+	r->b->on_trap = NULL;
+	r->b->m->midway = NULL;
 }
 
-static struct run *running;
+static void retire_at(struct bench *b)
+{
+	struct run *r = running;
+
+	if (r->trap--)
+		return;
+
+	r->torn = true;
+	b->on_trap = NULL;
+	b->m->midway = NULL;
+	b->after_trap = NULL;
+	model_retire(b->m, 0, r->in_xen, 2 * r->insns, r->insns);
+}
+
+static void retire_at_midway(struct xen_model *m)
+{
+	retire_at(running->b);
+}
+
+/* What @write made of @before, done to @p. */
+static void plain_write(struct plain *p, const struct plain *before,
+			const struct plain *write)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p->counter); i++)
+		if (write->counter[i] != before->counter[i])
+			p->counter[i] = write->counter[i];
+	for (i = 0; i < ARRAY_SIZE(p->fixed); i++)
+		if (write->fixed[i] != before->fixed[i])
+			p->fixed[i] = write->fixed[i];
+	memcpy(p->control, write->control, sizeof(p->control));
+	p->fixed_ctrl = write->fixed_ctrl;
+	p->global_ctrl = write->global_ctrl;
+}
+
+/* A counter and its overflow, which without a status only stops them all. */
+static bool is_of(const struct run *r, const struct plain *p, u64 got, u64 val,
+		  unsigned int bit)
+{
+	bool overflow = p->status & BIT_ULL(bit);
+
+	if (got != val)
+		return false;
+	if (!r->p.intel)
+		return r->p.frozen || !overflow;
+	return overflow == !!(r->p.status & BIT_ULL(bit));
+}
+
+static void check_either(struct run *r, u64 got, unsigned int bit,
+			 u64 a, const struct plain *pa,
+			 u64 b, const struct plain *pb)
+{
+	KUNIT_ASSERT_TRUE_MSG(r->test,
+			      is_of(r, pa, got, a, bit) || is_of(r, pb, got, b, bit),
+			      "bit %u: %llx (%llx), neither %llx (%llx) nor %llx (%llx), step %lu of seed %llu on %s",
+			      bit, got, r->p.status, a, pa->status, b, pb->status,
+			      r->step, r->seed, r->b->machine->cfg.name);
+}
+
+static void check_torn(struct run *r, const struct plain *first,
+		       const struct plain *last)
+{
+	unsigned int i;
+
+	r->p.frozen = xen_pmu_cached(bench_vcpu(r->b));
+	if (r->p.frozen && !first->frozen && !last->frozen) {
+		bench_interrupt(r->b, NULL);
+		r->p.frozen = false;
+	}
+	r->p.status = 0;
+	if (r->p.frozen && r->p.intel)
+		bench_read(r->b, MSR_CORE_PERF_GLOBAL_STATUS, &r->p.status);
+
+	for (i = 0; i < r->p.nr_general; i++) {
+		bench_read(r->b, bench_counter_msr(r->b, i), &r->p.counter[i]);
+		check_either(r, r->p.counter[i], i, first->counter[i], first,
+			     last->counter[i], last);
+	}
+	for (i = 0; i < r->p.nr_fixed; i++) {
+		bench_read(r->b, MSR_CORE_PERF_FIXED_CTR0 + i, &r->p.fixed[i]);
+		check_either(r, r->p.fixed[i], 32 + i, first->fixed[i], first,
+			     last->fixed[i], last);
+	}
+}
+
+/*
+ * Events at any point of a write, which may be several traps: some counters
+ * have them before it, some after.
+ */
+static void write_torn(struct run *r)
+{
+	struct plain before = r->p, first = r->p, last;
+
+	roll_events(r);
+	r->torn = false;
+	r->trap = roll(r, 4);
+	switch (roll(r, 3)) {
+	case 0:
+		r->b->on_trap = retire_at;
+		break;
+	case 1:
+		r->b->m->midway = retire_at_midway;
+		break;
+	default:
+		r->b->after_trap = retire_at;
+	}
+	write(r);
+	r->b->on_trap = NULL;
+	r->b->m->midway = NULL;
+	r->b->after_trap = NULL;
+
+	if (!r->torn)
+		return;
+
+	last = r->p;
+	plain_retire_too(r, &first);
+	plain_write(&first, &before, &last);
+	plain_retire_too(r, &last);
+	check_torn(r, &first, &last);
+}
 
 /* perf's handler: acknowledge, set periods anew, stop and start. */
 static int handle(struct pt_regs *regs)
@@ -282,23 +460,14 @@ static int handle(struct pt_regs *regs)
 
 static void interrupt(struct run *r)
 {
-	running = r;
 	KUNIT_ASSERT_EQ(r->test, IRQ_HANDLED,
 			bench_interrupt(r->b, handle));
 	r->p.frozen = false;
 	KUNIT_ASSERT_EQ(r->test, r->b->v[0].stats.repaired, 0);
 }
 
-static void retire(struct run *r)
+static void compare_overflows(struct run *r)
 {
-	static const u32 most[] = { 10, 1000, 100000, 30000000 };
-	u32 insns = roll(r, most[roll(r, ARRAY_SIZE(most))]);
-	u32 cycles = insns * 2;
-	bool in_xen = !roll(r, 4);
-
-	model_retire(r->b->m, 0, in_xen, cycles, insns);
-	plain_retire(&r->p, in_xen, cycles, insns);
-
 	/* A counter left running overflowed: nothing of perf's stands still. */
 	if (xen_pmu_cached(bench_vcpu(r->b)) && !r->p.frozen)
 		bench_interrupt(r->b, NULL);
@@ -324,9 +493,14 @@ static void step(struct run *r)
 		if (!roll(r, 64))
 			xen_pmu_regs_tidy(bench_vcpu(r->b));
 		break;
+	case 7:
+		if (!r->p.frozen)
+			write_torn(r);
+		break;
 	default:
 		access(r);
 	}
+	compare_overflows(r);
 }
 
 static void run(struct kunit *test, u64 seed)
@@ -339,6 +513,7 @@ static void run(struct kunit *test, u64 seed)
 	r->test = test;
 	r->b = b;
 	r->seed = seed;
+	running = r;
 	r->left = accesses;
 	r->p.intel = bench_is_intel(b);
 	r->p.nr_general = bench_nr_counters(b);
@@ -362,7 +537,7 @@ static void equivalence_fixed_seed(struct kunit *test)
 
 static void equivalence_fresh_seed(struct kunit *test)
 {
-	u64 seed = get_random_u64();
+	u64 seed = repeat ?: get_random_u64();
 
 	kunit_info(test, "seed %llu\n", seed);
 	bench_up(test);

@@ -504,6 +504,12 @@ static u64 *amd_context_reg(struct model_vcpu *v, struct reg_ref ref)
 	return ref.bank->reg == REG_CONTROL ? &v->ctx.control[ref.idx] : &v->ctx.counter[ref.idx];
 }
 
+static void midway(struct model_vcpu *v)
+{
+	if (v->m->midway)
+		v->m->midway(v->m);
+}
+
 static int amd_wrmsr(struct model_vcpu *v, u32 msr, u64 val)
 {
 	struct reg_ref ref = find_reg(v->m, msr);
@@ -521,6 +527,7 @@ static int amd_wrmsr(struct model_vcpu *v, u32 msr, u64 val)
 	}
 
 	amd_lazy_load(v);
+	midway(v);
 
 	reg = amd_context_reg(v, ref);
 	if (reg)
@@ -532,6 +539,7 @@ static int amd_wrmsr(struct model_vcpu *v, u32 msr, u64 val)
 static int amd_rdmsr(struct model_vcpu *v, u32 msr, u64 *val)
 {
 	amd_lazy_load(v);
+	midway(v);
 	*val = xen_rdmsr(v->m, hw_of(v), msr);
 	return 0;
 }
@@ -812,6 +820,7 @@ static bool intel_prepare(struct model_vcpu *v, u32 msr)
 		intel_load_context(v, hw_of(v));
 		v->flags |= MODEL_CONTEXT_LOADED;
 	}
+	midway(v);
 	return true;
 }
 

@@ -247,6 +247,7 @@ struct model_sample {
  * @frame_to_page: resolves the frame given to XENPMU_init, NULL if bad; without it all are bad
  * @virq: called when VIRQ_XENPMU is sent to a vCPU, may come back with accesses and hypercalls
  * @layout: called after XENPMU_init wrote the layout, to damage it
+ * @midway: called in the middle of an MSR access, when the context is loaded; Xen has interrupts on
  * @priv: for the test's callbacks
  *
  * @fail_op: what an operation answers instead of doing anything, 0 for no fault
@@ -274,6 +275,7 @@ struct xen_model {
 	struct xen_pmu_data *(*frame_to_page)(struct xen_model *m, u64 frame);
 	void (*virq)(struct xen_model *m, unsigned int vcpu);
 	void (*layout)(struct xen_model *m, unsigned int vcpu, struct xen_pmu_data *page);
+	void (*midway)(struct xen_model *m);
 	void *priv;
 
 	int fail_op[MODEL_NR_OPS];

@@ -230,7 +230,8 @@ struct xen_pmu_stats {
  * @counted: counters that @held enables
  * @asked: perf has read or written a counter since it last stopped some
  * @interrupts: the last time it had not, when it started them again
- * @stopped_at: the steal clock when the last counter stopped
+ * @unmasked_at: while no counter counts: the steal clock when Xen last had
+ *	LVTPC as perf wrote it
  * @cpu: Linux' number of the CPU
  * @id: Xen's number of the vCPU
  * @irq: Linux' number for VIRQ_XENPMU, or -1
@@ -258,7 +259,7 @@ struct xen_pmu_vcpu {
 	u64 counted;
 	bool asked;
 	bool interrupts;
-	u64 stopped_at;
+	u64 unmasked_at;
 	unsigned int cpu;
 	u32 id;
 	int irq;

@@ -131,26 +131,43 @@ static void latch(struct xen_pmu_vcpu *v, u64 counters)
 }
 
 /*
- * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
- * switches to one whose vPMU does not run (vpmu_load()): who starts the first
- * counter must unmask it, if there was a switch since the last one stopped. A
- * vCPU that was away has waited to run again, if only for a moment.
+ * What becomes of Xen's flag with a write. On AMD it falls when any counter is
+ * disabled, and rises when one is enabled (amd_vpmu_do_wrmsr()). On Intel it
+ * goes with what counts; but for that Xen reads the global control back, which
+ * an overflow in the middle has just cleared (core2_vpmu_do_wrmsr()). While it
+ * is clear a vCPU switch drops the context and a flush ignores the page.
  */
-static void mind_lvtpc(struct xen_pmu_vcpu *v, u64 before, u64 after)
+static bool runs_after(const struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
-	if (before && !after)
-		v->stopped_at = xen_pmu_steal_clock();
-	else if (after && !before && v->stopped_at != xen_pmu_steal_clock())
-		set_lvtpc(v);
+	if (v->pmu->vendor->stops_on_disable)
+		return val & ARCH_PERFMON_EVENTSEL_ENABLE;
+	if (reg != XEN_PMU_GLOBAL_CTRL && xen_pmu_cached(v))
+		return false;
+
+	return v->counted;
+}
+
+/*
+ * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
+ * switches to one whose vPMU does not run (vpmu_load()). A vCPU that was away
+ * has waited to run again, if only for a moment.
+ */
+static void unmask_lvtpc(struct xen_pmu_vcpu *v)
+{
+	u64 now = xen_pmu_steal_clock();
+
+	if (v->unmasked_at == now)
+		return;
+
+	v->unmasked_at = now;
+	set_lvtpc(v);
 }
 
 /*
  * A write may let counters loose that perf has stopped and whose values are
- * still in hardware: they are latched first.
- *
- * Xen forgets that the vPMU runs when any counter is disabled, and remembers
- * when one is enabled (amd_vpmu_do_wrmsr()). While it has forgotten, a vCPU
- * switch drops the context and a flush ignores the page.
+ * still in hardware: they are latched first. If it starts the first counter,
+ * LVTPC must be unmasked before, lest an overflow is lost; and after, in case
+ * the vCPU was away between the two.
  */
 static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
@@ -161,17 +178,25 @@ static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	after = xen_pmu_file_enabled(&v->held);
 	stray = after & ~before & ~v->wanted;
 	latch(v, stray);
+
+	if (!before)
+		unmask_lvtpc(v);
+	else if (!after)
+		v->unmasked_at = xen_pmu_steal_clock();
 	err = trap_write(v, v->pmu->reg[reg].msr, val);
 	if (err) {
 		xen_pmu_file_set(&v->held, reg, old);
 		return err;
 	}
+	if (after && !before)
+		unmask_lvtpc(v);
 
 	v->stale |= stray;
 	v->counted = after;
-	v->running = v->pmu->vendor->stops_on_disable ?
-		     val & ARCH_PERFMON_EVENTSEL_ENABLE : after;
-	mind_lvtpc(v, before, after);
+	v->running = runs_after(v, reg, val);
+	/* An overflow in the middle: the page lacks what was written. */
+	if (xen_pmu_cached(v))
+		v->dirty = XEN_PMU_BEHIND;
 	return 0;
 }
 
@@ -179,7 +204,7 @@ static void remind(struct xen_pmu_vcpu *v)
 {
 	unsigned int reg;
 
-	if (!v->counted || v->running)
+	if (!v->counted || v->running || !v->pmu->vendor->stops_on_disable)
 		return;
 
 	reg = xen_pmu_own_control(xen_pmu_counter(__ffs64(v->counted)));
@@ -222,11 +247,11 @@ static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
 	pr_warn_once("xen_pmu: Xen refuses an event that it took before\n");
 }
 
-/* Overflows of loose counters are not perf's. */
-static void hide(const struct xen_pmu_vcpu *v, u64 loose)
+/* Overflows of counters whose values are in the shadow are not perf's. */
+static void hide(const struct xen_pmu_vcpu *v, u64 counters)
 {
-	if (loose && v->pmu->reg[XEN_PMU_GLOBAL_STATUS].slot)
-		xen_pmu_page_ack(v, loose);
+	if (counters && v->pmu->reg[XEN_PMU_GLOBAL_STATUS].slot)
+		xen_pmu_page_ack(v, counters);
 }
 
 /* In the page, to start a counter is to put its value there. */
@@ -243,8 +268,7 @@ static void start_in_page(struct xen_pmu_vcpu *v, u64 counters)
 /*
  * Start counters, and program those that run as perf wants. One that hardware
  * counts already begins with the write of its value, any other with the write
- * of the last of its controls. One that is not latched began when the same
- * write stopped others, from the value that stood still in hardware.
+ * of the last of its controls.
  */
 static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 {
@@ -262,7 +286,7 @@ static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 	v->stale &= ~counters;
 	/* An overflow in the middle: the page lacks what was written. */
 	if (xen_pmu_cached(v)) {
-		hide(v, counters);
+		hide(v, counters & v->latched);
 		start_in_page(v, counters);
 		v->dirty = XEN_PMU_BEHIND;
 	}
@@ -296,6 +320,21 @@ static bool better_loose(const struct xen_pmu_vcpu *v, unsigned int reg,
 	       !(reg == XEN_PMU_GLOBAL_CTRL && v->interrupts);
 }
 
+/* A control that stops counters and leaves all others as they are. */
+static u64 only_stops(const struct xen_pmu_vcpu *v, unsigned int reg,
+		      u64 counters)
+{
+	unsigned int counter;
+	u64 bits = 0;
+
+	for_each_counter(counter, counters)
+		bits |= xen_pmu_own_bits(counter);
+	if (reg == XEN_PMU_GLOBAL_CTRL)
+		bits = counters;
+
+	return (v->held.reg[reg] & ~bits) | (v->shadow.reg[reg] & bits);
+}
+
 /* Stop counters that perf has just disabled by a write to @reg. */
 static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 {
@@ -307,11 +346,9 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
 	v->stale |= counters & v->latched;
 
 	if (!let_loose || near_overflow(v, counters)) {
-		write_control(v, reg, v->shadow.reg[reg]);
+		write_control(v, reg, only_stops(v, reg, counters));
 		remind(v);
 	}
-	if (xen_pmu_cached(v))
-		v->dirty = XEN_PMU_BEHIND;
 }
 
 /* ---- Accesses ---- */
@@ -387,7 +424,20 @@ static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	return 0;
 }
 
-static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
+/*
+ * An overflow in the middle of a write that stops counters came before they
+ * stopped: it is perf's, their values are in the page, and the write is one
+ * while an overflow waits.
+ */
+static void overflow_first(struct xen_pmu_vcpu *v, u64 was_on)
+{
+	v->latched &= ~was_on;
+	v->stale &= ~was_on;
+	v->wanted = was_on;
+	v->dirty = XEN_PMU_BEHIND;
+}
+
+static int set_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 {
 	bool (*filtered)(u64 config) = v->pmu->vendor->filtered;
 	u64 changed = val ^ v->held.reg[reg];
@@ -400,10 +450,8 @@ static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 		err = write_control(v, reg, val);
 		if (err)
 			return err;
-		/* An overflow in the middle: the page lacks what was written. */
 		if (xen_pmu_cached(v)) {
 			xen_pmu_file_set(&v->shadow, reg, val);
-			v->dirty = XEN_PMU_BEHIND;
 			return 0;
 		}
 	}
@@ -417,12 +465,25 @@ static int write_by_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	started = v->wanted & ~was_on;
 	if (stopped)
 		stop(v, reg, stopped);
+	if (xen_pmu_cached(v)) {
+		overflow_first(v, was_on);
+		return 0;
+	}
 	if (started)
 		v->interrupts = !v->asked;
 	owed = owed_controls(v, changed ? v->wanted : started);
 	if (owed | started)
 		start(v, started, owed);
 	return 0;
+}
+
+static int write_control_of_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
+{
+	int err = set_control(v, reg, val);
+
+	if (xen_pmu_cached(v))
+		hide(v, v->latched);
+	return err;
 }
 
 /**
@@ -456,7 +517,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 	case XEN_PMU_TYPE_COUNTER:
 		return write_counter(v, reg, val);
 	case XEN_PMU_TYPE_CONTROL:
-		return write_by_perf(v, reg, val);
+		return write_control_of_perf(v, reg, val);
 	case XEN_PMU_TYPE_ACK:
 		if (v->home != XEN_PMU_HOME_SAVED)
 			return trap_write(v, msr, val);
@@ -583,7 +644,7 @@ static u64 owners(const struct xen_pmu_vcpu *v, u64 counters)
 
 	for_each_counter(reg, counters)
 		controls |= BIT_ULL(xen_pmu_own_control(reg));
-	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
+	if (counters && v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
 		controls |= BIT_ULL(XEN_PMU_GLOBAL_CTRL);
 
 	return controls;
@@ -591,31 +652,31 @@ static u64 owners(const struct xen_pmu_vcpu *v, u64 counters)
 
 /*
  * Xen has ignored the page, or may have: do by traps what the flush should
- * have done.
+ * have done. If the vCPU was away since, Xen may have left LVTPC masked.
  */
 static void flush_by_traps(struct xen_pmu_vcpu *v)
 {
-	u64 on = v->wanted, ack = 0;
+	u64 on = v->wanted, owed = v->dirty | owners(v, on), ack = 0;
 
 	if (v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].slot)
 		ack = xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_OVF_CTRL));
 	if (ack)
 		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
 
+	v->unmasked_at = ~0ULL;
+	v->counted = 0;
 	v->stale |= on;
-	if (on)
-		start(v, on, owners(v, on));
+	v->dirty = 0;
+	if (on | owed)
+		start(v, on, owed);
 }
 
 /* Xen has loaded a page with other controls. */
 static void reprogrammed(struct xen_pmu_vcpu *v)
 {
-	u64 before = v->counted;
-
 	v->counted = xen_pmu_file_enabled(&v->held);
 	v->running = v->counted;
-	if (before && !v->counted)
-		v->stopped_at = xen_pmu_steal_clock();
+	v->unmasked_at = ~0ULL;
 }
 
 /**
@@ -646,7 +707,6 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	if (err)
 		return err;
 
-	v->dirty = 0;
 	if (loads)
 		reprogrammed(v);
 	else
@@ -685,7 +745,7 @@ static void nothing_held(struct xen_pmu_vcpu *v)
 		xen_pmu_file_set(&v->held, reg, v->pmu->reg[reg].one);
 	v->counted = 0;
 	v->running = false;
-	v->stopped_at = ~0ULL;
+	v->unmasked_at = ~0ULL;
 }
 
 /**
@@ -816,6 +876,8 @@ void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v)
 		if (v->held.reg[reg] != v->shadow.reg[reg])
 			write_control(v, reg, v->shadow.reg[reg]);
 	remind(v);
+	if (xen_pmu_cached(v))
+		hide(v, v->latched);
 }
 
 /**
