@@ -63,6 +63,24 @@ const void *machine_gen_params(const void *prev, char *desc)
 	return next;
 }
 
+/**
+ * intel_gen_params() - likewise, Intel's only
+ * @prev: the one before, or NULL
+ * @desc: where its name goes
+ *
+ * Return: the next machine, or NULL.
+ */
+const void *intel_gen_params(const void *prev, char *desc)
+{
+	const struct machine *next = prev;
+
+	do {
+		next = machine_gen_params(next, desc);
+	} while (next && next->cfg.vendor != MODEL_INTEL);
+
+	return next;
+}
+
 static struct bench *bench_of_test(void)
 {
 	return kunit_get_current_test()->priv;

@@ -65,6 +65,7 @@ struct bench {
 
 extern const struct machine machines[];
 const void *machine_gen_params(const void *prev, char *desc);
+const void *intel_gen_params(const void *prev, char *desc);
 
 int bench_init(struct kunit *test);
 void bench_exit(struct kunit *test);

@@ -282,6 +282,105 @@ static void interrupt_starts_as_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 130);
 }
 
+/* The vCPU is away at every trap: LVTPC is unmasked when the counter runs. */
+static void interrupt_starts_while_away(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	b->on_trap = bench_take_turns;
+	bench_start(b, 0, START);
+	b->on_trap = NULL;
+
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	KUNIT_EXPECT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
+static void overflow_midway(struct xen_model *m)
+{
+	m->midway = NULL;
+	model_retire(m, 0, false, PERIOD, PERIOD);
+}
+
+/*
+ * While an event select is written Xen looks at the global control, which an
+ * overflow has cleared: the flush is ignored, and the vCPU away meanwhile.
+ */
+static void interrupt_flag_lost(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	bench_start(b, 0, START);
+	bench_write(b, bench_counter_msr(b, 1), 0);
+	if (bench_is_intel(b))
+		bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	b->m->midway = overflow_midway;
+	bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+
+	b->on_trap = bench_take_turns;
+	bench_interrupt(b, handler);
+	b->on_trap = NULL;
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	KUNIT_EXPECT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
+static void loose_overflow(struct bench *b)
+{
+	b->on_trap = NULL;
+	if (bench_is_intel(b))
+		model_hw_of(b->m, 0)->global_status |= 1;
+	model_pmi(b->m, 0);
+}
+
+/* Perf has stopped the counter: its overflow is nobody's. */
+static void interrupt_of_loose_while_tidied(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val = 0;
+
+	bench_start(b, 0, 77);
+	bench_stop(b, 0);
+	KUNIT_ASSERT_EQ(test, xen_pmu_loose(bench_vcpu(b)), 1);
+	b->on_trap = loose_overflow;
+	xen_pmu_regs_tidy(bench_vcpu(b));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+
+	if (bench_is_intel(b))
+		bench_read(b, MSR_CORE_PERF_GLOBAL_STATUS, &val);
+	KUNIT_EXPECT_EQ(test, val, 0);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, 77);
+}
+
+static void retire_in_xen(struct bench *b)
+{
+	model_retire(b->m, 0, true, 50, 50);
+}
+
+/* A write that stops one counter and starts another, whose control is new. */
+static void interrupt_starts_with_new_control(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, START);
+	bench_start(b, 1, 0);
+	bench_write(b, MSR_CORE_PERF_FIXED_CTR0, 0);
+	bench_write(b, MSR_CORE_PERF_FIXED_CTR_CTRL, 0xb);
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, BIT_ULL(32) | 3);
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->counted, 0);
+	bench_write(b, MSR_CORE_PERF_FIXED_CTR_CTRL, 0xa);
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 1);
+
+	b->after_trap = retire_in_xen;
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, BIT_ULL(32));
+	b->after_trap = NULL;
+	bench_read(b, MSR_CORE_PERF_FIXED_CTR0, &val);
+	KUNIT_EXPECT_EQ(test, val, 0);
+}
+
 /* The interrupt comes when nothing runs any more, and Xen ignores the page. */
 static void interrupt_after_the_last_stop(struct kunit *test)
 {
@@ -447,6 +546,11 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_flush_ignored, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_starts_as_held, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_starts_while_away, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_flag_lost, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_of_loose_while_tidied, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_starts_with_new_control,
+			 intel_gen_params),
 	KUNIT_CASE_PARAM(interrupt_after_the_last_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_controls, machine_gen_params),

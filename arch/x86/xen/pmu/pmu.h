@@ -230,8 +230,8 @@ struct xen_pmu_stats {
  * @counted: counters that @held enables
  * @asked: perf has read or written a counter since it last stopped some
  * @interrupts: the last time it had not, when it started them again
- * @unmasked_at: while no counter counts: the steal clock when Xen last had
- *	LVTPC as perf wrote it
+ * @unmasked_at: a moment of the steal clock when hardware had LVTPC as perf
+ *	wrote it
  * @cpu: Linux' number of the CPU
  * @id: Xen's number of the vCPU
  * @irq: Linux' number for VIRQ_XENPMU, or -1

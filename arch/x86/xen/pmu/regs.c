@@ -652,9 +652,10 @@ static u64 owners(const struct xen_pmu_vcpu *v, u64 counters)
 
 /*
  * Xen has ignored the page, or may have: do by traps what the flush should
- * have done. If the vCPU was away since, Xen may have left LVTPC masked.
+ * have done. Only the last one starts the counters; if the vCPU was away before
+ * it, Xen may have left LVTPC masked.
  */
-static void flush_by_traps(struct xen_pmu_vcpu *v)
+static void flush_by_traps(struct xen_pmu_vcpu *v, u64 flushed_at)
 {
 	u64 on = v->wanted, owed = v->dirty | owners(v, on), ack = 0;
 
@@ -663,12 +664,13 @@ static void flush_by_traps(struct xen_pmu_vcpu *v)
 	if (ack)
 		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
 
-	v->unmasked_at = ~0ULL;
-	v->counted = 0;
 	v->stale |= on;
 	v->dirty = 0;
 	if (on | owed)
 		start(v, on, owed);
+
+	v->unmasked_at = flushed_at;
+	unmask_lvtpc(v);
 }
 
 /* Xen has loaded a page with other controls. */
@@ -676,7 +678,6 @@ static void reprogrammed(struct xen_pmu_vcpu *v)
 {
 	v->counted = xen_pmu_file_enabled(&v->held);
 	v->running = v->counted;
-	v->unmasked_at = ~0ULL;
 }
 
 /**
@@ -694,6 +695,7 @@ static void reprogrammed(struct xen_pmu_vcpu *v)
 int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 {
 	bool loads = v->running;
+	u64 now = loads ? 0 : xen_pmu_steal_clock();
 	int err;
 
 	hide(v, xen_pmu_loose(v));
@@ -710,7 +712,7 @@ int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	if (loads)
 		reprogrammed(v);
 	else
-		flush_by_traps(v);
+		flush_by_traps(v, now);
 	return 0;
 }
 
