@@ -9,6 +9,7 @@ PERIOD=500000
 CHAINS=2	# on each vCPU
 ROUNDS=6	# in each chain
 NAPS=3		# on each vCPU
+LONG=600000000	# instructions of the loop beside them
 
 # A count is kept if its program ended well.
 cat >keep.sh <<'W'
@@ -92,6 +93,6 @@ sampled() {
 }
 
 sampled loop $((CHAINS * ROUNDS * N)) sh chains.sh $CHAINS $ROUNDS $N
-sampled doze 600000000 sh naps.sh 600000000 $NAPS
+sampled doze $LONG sh naps.sh $LONG $NAPS
 judge doze 50000000 $((2 * NAPS)) 30
 done_testing

@@ -273,6 +273,11 @@ static void roll_events(struct run *r)
 	r->in_xen = !roll(r, 4);
 }
 
+static void model_retire_too(struct run *r)
+{
+	model_retire(r->b->m, 0, r->in_xen, 2 * r->insns, r->insns);
+}
+
 static void plain_retire_too(struct run *r, struct plain *p)
 {
 	plain_retire(p, r->in_xen, 2 * r->insns, r->insns);
@@ -281,20 +286,26 @@ static void plain_retire_too(struct run *r, struct plain *p)
 static void retire(struct run *r)
 {
 	roll_events(r);
-	model_retire(r->b->m, 0, r->in_xen, 2 * r->insns, r->insns);
+	model_retire_too(r);
 	plain_retire_too(r, &r->p);
+}
+
+static void disarm(struct bench *b)
+{
+	b->on_trap = NULL;
+	b->m->midway = NULL;
+	b->after_trap = NULL;
 }
 
 static void retire_at_trap(struct bench *b)
 {
-	b->on_trap = NULL;
+	disarm(b);
 	retire(running);
 }
 
 static void retire_midway(struct xen_model *m)
 {
-	m->midway = NULL;
-	retire(running);
+	retire_at_trap(running->b);
 }
 
 /* Events as the first trap of an access begins: they come before it. */
@@ -313,9 +324,7 @@ static void access(struct run *r)
 		read(r);
 	else
 		write(r);
-
-	r->b->on_trap = NULL;
-	r->b->m->midway = NULL;
+	disarm(r->b);
 }
 
 static void retire_at(struct bench *b)
@@ -326,10 +335,8 @@ static void retire_at(struct bench *b)
 		return;
 
 	r->torn = true;
-	b->on_trap = NULL;
-	b->m->midway = NULL;
-	b->after_trap = NULL;
-	model_retire(b->m, 0, r->in_xen, 2 * r->insns, r->insns);
+	disarm(b);
+	model_retire_too(r);
 }
 
 static void retire_at_midway(struct xen_model *m)
@@ -426,10 +433,7 @@ static void write_torn(struct run *r)
 		r->b->after_trap = retire_at;
 	}
 	write(r);
-	r->b->on_trap = NULL;
-	r->b->m->midway = NULL;
-	r->b->after_trap = NULL;
-
+	disarm(r->b);
 	if (!r->torn)
 		return;
 

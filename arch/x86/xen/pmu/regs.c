@@ -273,14 +273,12 @@ static void start_in_page(struct xen_pmu_vcpu *v, u64 counters)
 static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 {
 	u64 was_on = v->counted;
+	unsigned int reg;
 
 	write_counters(v, counters & v->stale & ~was_on);
-	for (; owed; owed &= owed - 1) {
-		unsigned int reg = __ffs64(owed);
-
+	for_each_reg(reg, owed)
 		if (write_control(v, reg, v->shadow.reg[reg]))
 			drop_control(v, reg);
-	}
 	write_counters(v, counters & was_on & v->latched);
 	remind(v);
 	v->stale &= ~counters;
