@@ -8,7 +8,7 @@ shown, and does not count.
 import concurrent.futures
 import dataclasses
 
-from rig import boot, cases, host, kernel, paths, say
+from rig import boot, cases, host, kernel, paths, say, truth
 from rig.say import Problem
 
 AT_ONCE = 2
@@ -68,7 +68,8 @@ def carry_out(run, parts):
     """Boot one case and judge its console."""
     result = boot.run(machine(run, parts), paths.LOGS / f"{run.name}.log")
     run.log, run.seconds = result.log, result.seconds
-    run.verdict = cases.judge(result.console, result.timed_out, run.case.timeout)
+    run.verdict = cases.judge(result.console, truth.read(result.truth), result.timed_out,
+                              run.case.timeout)
     if run.verdict.fatal and run.counts:
         run.verdict.failed.append(("a clean console", run.verdict.fatal))
     return run

@@ -48,6 +48,16 @@ def between(snapshots, first, last):
     return snapshots[last] - snapshots[first]
 
 
+def added_up(snapshots, labels, *name):
+    """A count, all snapshots of these labels together; one with a minus is taken off.
+
+    None if a snapshot is missing.
+    """
+    if any(abs(label) not in snapshots for label in labels):
+        return None
+    return sum(snapshots[abs(label)][name] * (1 if label > 0 else -1) for label in labels)
+
+
 def total(counts, *prefix):
     """The sum over all names that start so."""
     return sum(count for name, count in counts.items() if name[:len(prefix)] == prefix)

@@ -11,12 +11,20 @@ warnings() {
 	dmesg | grep -c 'counts both'
 }
 
-[ -z "$RIG" ] || port 1
+# Two lengths: perf's own part is in both, once all is warm.
+count $PARTS hyper 100
+snapshot 1
+count $PARTS hyper $((CALLS / 3))
+snapshot 2
+few_xen=$(counted instructions:h) few_guest=$(counted instructions:uk)
+snapshot 3
 count $PARTS hyper $CALLS
-[ -z "$RIG" ] || port 2
+snapshot 4
 all=$(counted instructions)
 hyper_xen=$(counted instructions:h)
 guest=$(counted instructions:uk)
+known "h is what ran in ring 0" $((hyper_xen - few_xen)) instr_os "4 -3 -2 1" 1
+known "uk is what ran outside it" $((guest - few_guest)) instr_usr "4 -3 -2 1" 1
 figure hyper-guest "$((guest / CALLS))" instructions/call
 figure hyper-xen "$((hyper_xen / CALLS))" instructions/call
 # Xen's way into a hypercall and out of it, and an empty hypercall between.
