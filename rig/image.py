@@ -28,6 +28,7 @@ CFLAGS = ("-static", "-O2", "-g0", "-Wall", "-Wextra", "-fno-inline", "-fno-ipa-
 
 # What it takes to start a domain from dom0, and the folders that these expect.
 TOOLS = ("xl", "xenstored", "xen-init-dom0", "xenconsoled")
+HELPER = "libxl-save-helper"    # xl expects it in the package's own folder
 TOOLS_FOLDERS = ("run/xen", "run/xenstored", "var/lib/xen", "var/log/xen/console", "etc/xen")
 
 
@@ -163,6 +164,7 @@ def add_tools(archive, programs, kernel):
     archive.file("etc/xen/xl.conf", b"autoballoon=0\n", 0o644)
     for name in TOOLS:
         put(archive, programs / name, f"usr/local/bin/{name}")
+    put(archive, programs / HELPER, f"usr/lib/{programs.parent.name}/bin/{HELPER}")
     archive.file("boot/guest", kernel.read_bytes(), 0o644)
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+# about: a domain is saved to a file and restored, while perf counts and samples in it
+# cpus: amd intel
+# image: tools
+# smp: 2
+# linux: rootfstype=ramfs
+# timeout: 400
+. "${0%/*}/lib.sh"
+N=2000000000	# instructions of the program that is interrupted: four seconds
+PERIOD=1000000
+LATER=400000000
+log=/var/log/xen/console/guest-sleeper.log
+
+# dom0's own programs, in a domain
+mkdir sleeper
+(cd / && tar -c bin lib* usr/lib* usr/bin/perf usr/local/bin/loop 2>/dev/null) | tar -x -C sleeper
+cat >sleeper/init <<W
+#!/bin/sh
+export PATH=/usr/local/bin:/usr/bin:/bin HOME=/ PERF_PAGER=cat
+mkdir -p /proc /sys /tmp
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+cd /tmp
+echo "asleep soon"
+# One task with its events, and a whole vCPU with its own.
+perf stat -x, -o cpu1 -C 1 -e instructions -- taskset -c 1 loop $N &
+perf record -q -e instructions -c $PERIOD -o perf.data -- \
+	perf stat -x, -o task -e cycles,instructions -- taskset -c 0 loop $N
+wait
+perf stat -x, -o later -e cycles,instructions -- loop $LATER
+perf report -i perf.data --stdio --no-children -g none -F sample,sym 2>/dev/null | grep -E '^ +[0-9]+' >symbols
+for file in cpu1 task later; do
+	grep -v '^#' \$file | grep . | sed "s/^/\$file,/"
+done
+sed 's/^ */symbol,/; s/ .* /,/' symbols
+cat /proc/interrupts | sed -n 's/^/# /; / pmu/p'
+dmesg | grep -iE 'xen_pmu|vpmu' | sed 's/^/# /'
+echo "awake"
+while :; do sleep 1000; done
+W
+ramdisk sleeper
+rm -r sleeper
+
+# within SECONDS TEXT: does the domain say so in that time?
+within() {
+	for second in $(seq "$1"); do
+		! grep -q "$2" $log 2>/dev/null || return 0
+		sleep 1
+	done
+	return 1
+}
+
+# told FILE [EVENT]: what the domain's perf stat counted
+told() {
+	awk -F, -v f="$1" -v e="$2" '$1 == f && $4 == e { print $2; exit }' $log | tr -d '\r'
+}
+
+toolstack
+domain sleeper 200 2
+check "the domain begins" within 30 "asleep soon"
+sleep 2
+check "it is saved" xl save sleeper saved
+check "and gone" [ "$(xl list | grep -c sleeper)" = 0 ]
+ls -l saved | sed 's/^/# /'
+check "before it had counted all" none "$(grep -c '^task' $log)"
+check "it is restored" xl restore saved
+check "and goes on to its end" within 60 "awake"
+sed 's/^/# | /' $log
+
+figure instructions "$(percent "$(told task instructions)" $N)" %
+figure cycles "$(percent "$(told task cycles)" $((CYCLES * N)))" %
+figure cpu1 "$(percent "$(told cpu1 instructions)" $N)" %
+# The kernel's part of it is counted too: freezing and thawing, and a vCPU's other tasks.
+near "instructions of a task, across it" "$(percent "$(told task instructions)" $N)" 101.5 1.5
+near "cycles of a task, across it" "$(percent "$(told task cycles)" $((CYCLES * N)))" 101.5 1.5
+near "instructions of a vCPU, across it" "$(percent "$(told cpu1 instructions)" $N)" 108 8
+close_to "instructions of a task, afterwards" "$(told later instructions)" $LATER 1
+seen=$(awk -F, '/^symbol,.*,(hot|warm|cold)\r?$/ { sum += $2 } END { print sum + 0 }' $log)
+figure samples "$(percent "$seen" $((N / PERIOD)))" %
+close_to "samples of a task, across it" "$seen" $((N / PERIOD)) 2
+check "nothing went wrong in the domain" none "$(grep -cE 'BUG|WARNING|Oops|xen_pmu:.*(refuse|lost)' $log)"
+done_testing
