@@ -30,12 +30,7 @@ static noinline void report(const char *what, u32 msr, int ret, int *err)
 			     msr);
 }
 
-/*
- * Out of line are accesses outside the interrupt handler; those inside need no
- * more than the page.
- */
-static noinline u64 read_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
-			     int *err)
+static noinline u64 look_up(struct xen_pmu_vcpu *v, u32 msr, u8 entry, int *err)
 {
 	unsigned long irqs;
 	u64 val = 0;
@@ -49,8 +44,27 @@ static noinline u64 read_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 	return val;
 }
 
-static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
-			       u64 val, int *err)
+/*
+ * Out of line are accesses outside the interrupt handler; those inside need no
+ * more than the page. Most of perf's at a switch are of values that are known.
+ */
+static noinline u64 read_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+			     int *err)
+{
+	unsigned int reg = reg_of(entry);
+
+	if (!xen_pmu_in_shadow(v, reg, entry))
+		return look_up(v, msr, entry, err);
+
+	if (err)
+		*err = 0;
+	if (v->pmu->reg[reg].type == XEN_PMU_TYPE_COUNTER)
+		v->asked = true;
+	return v->shadow.reg[reg];
+}
+
+static noinline void change(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
+			    int *err)
 {
 	unsigned long irqs;
 	int ret;
@@ -60,6 +74,19 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 	local_irq_restore(irqs);
 
 	report("write to", msr, ret, err);
+}
+
+/* A control that is written as it is stays as it is. */
+static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+			       u64 val, int *err)
+{
+	unsigned int reg = reg_of(entry);
+
+	if (v->shadow.reg[reg] != val || !xen_pmu_in_shadow(v, reg, entry) ||
+	    v->pmu->reg[reg].type != XEN_PMU_TYPE_CONTROL)
+		change(v, msr, entry, val, err);
+	else if (err)
+		*err = 0;
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,

@@ -304,10 +304,34 @@ static inline u64 xen_pmu_loose(const struct xen_pmu_vcpu *v)
  *
  * Return: whether the registers live in the page.
  */
-static inline bool xen_pmu_cached(const struct xen_pmu_vcpu *v)
+static __always_inline bool xen_pmu_cached(const struct xen_pmu_vcpu *v)
 {
 	return v->home == XEN_PMU_HOME_XEN &&
 	       READ_ONCE(v->page->pmu.pmu_flags) & PMU_CACHED;
+}
+
+/**
+ * xen_pmu_in_shadow() - whether the shadow has what perf would read
+ * @v: the vCPU, outside the handler
+ * @reg: the register's number
+ * @flags: XEN_PMU_PAGE_ONLY, of the MSR
+ *
+ * Controls are there always, counters when they have stopped and been read. On
+ * the vCPU, interrupts on or off: only perf makes a register leave the shadow.
+ *
+ * Return: so.
+ */
+static __always_inline bool xen_pmu_in_shadow(const struct xen_pmu_vcpu *v,
+					      unsigned int reg, u8 flags)
+{
+	const struct xen_pmu_reg *r;
+
+	if (v->home != XEN_PMU_HOME_XEN || flags & XEN_PMU_PAGE_ONLY)
+		return false;
+
+	r = &v->pmu->reg[reg];
+	return r->type == XEN_PMU_TYPE_CONTROL ||
+	       (r->type == XEN_PMU_TYPE_COUNTER && v->latched & BIT_ULL(r->bit));
 }
 
 /* regs.c */

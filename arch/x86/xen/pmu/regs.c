@@ -469,7 +469,9 @@ static int set_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
 	}
 	if (started)
 		v->interrupts = !v->asked;
-	owed = owed_controls(v, changed ? v->wanted : started);
+	/* Those that counted before are programmed alike, but for this control. */
+	owed = owed_controls(v, started | (changed ? v->wanted &
+						     xen_pmu_governed(reg) : 0));
 	if (owed | started)
 		start(v, started, owed);
 	return 0;
@@ -499,16 +501,17 @@ static int write_control_of_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 v
 int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		       u64 val, u8 flags)
 {
+	bool cached = xen_pmu_cached(v);
 	int err;
 
-	if (!xen_pmu_cached(v) && (flags & XEN_PMU_PAGE_ONLY ||
-				   v->home == XEN_PMU_HOME_NONE))
+	if (!cached && (flags & XEN_PMU_PAGE_ONLY ||
+			v->home == XEN_PMU_HOME_NONE))
 		return trap_write(v, msr, val);
 
 	err = xen_pmu_conform(&v->pmu->reg[reg], flags, &val);
 	if (err)
 		return err;
-	if (xen_pmu_cached(v))
+	if (cached)
 		return xen_pmu_page_write(v, xen_pmu_reg(v, reg), val);
 
 	switch (v->pmu->reg[reg].type) {
