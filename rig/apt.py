@@ -111,45 +111,67 @@ def _uris(options, *action):
     return dict(re.findall(r"^'[^']+' (\S+) \d+ SHA256:([0-9a-f]{64})$", listing, re.M))
 
 
-def deb(name, instead=""):
-    """A package's file, downloaded once and verified; apt's own lists vouch for it."""
-    record = paths.DOWNLOADS / f"{name}.sha256"
-    if record.exists():
-        mark, _, filename = record.read_text().strip().partition("  ")
-        file = paths.DOWNLOADS / filename
-        if file.exists():
-            if paths.sha256(file) == mark:
-                return file
-            say.line(f"   {file} is damaged (its checksum is wrong): fetching it again")
-            file.unlink()
+def _downloaded(record):
+    """The file that an earlier download left a record of, if it is there and whole."""
+    if not record.exists():
+        return None
+    mark, _, filename = record.read_text().strip().partition("  ")
+    file = paths.DOWNLOADS / filename
+    if not file.exists():
+        return None
+    if paths.sha256(file) == mark:
+        return file
+    say.line(f"   {file} is damaged (its checksum is wrong): fetching it again")
+    file.unlink()
+    return None
 
+
+def _fetch(name, record, options=()):
+    """Download a package that apt knows with these options: (file, None) or (None, why not)."""
+    known = _uris(options, "download", name)
+    file = next((paths.DOWNLOADS / entry for entry in known), None)
+    if not file:
+        return None, "Unable to locate package"
+    mark = known[file.name]
+    if file.exists() and paths.sha256(file) != mark:
+        file.unlink()
+    words = None if file.exists() else _apt(
+        ["apt-get", *options, "-o", "APT::Sandbox::User=root", "download", name],
+        f"downloading {file.name}", cwd=paths.DOWNLOADS)
+    if words is not None:
+        return None, words
+    if paths.sha256(file) != mark:
+        file.unlink()
+        raise Problem(f"{file.name} was downloaded with a wrong checksum; "
+                      "it was removed, try again.")
+    paths.replace(record, f"{mark}  {file.name}\n".encode())
+    return file, None
+
+
+def deb(name, instead="", suite=None):
+    """A package's file, downloaded once and verified; apt's own lists vouch for it.
+
+    ``suite`` takes it from another Debian release than the machine's.
+    """
+    record = paths.DOWNLOADS / f"{name}{f'.{suite}' if suite else ''}.sha256"
+    if file := _downloaded(record):
+        return file
     paths.DOWNLOADS.mkdir(parents=True, exist_ok=True)
-    for attempt in range(2):
-        known = _uris([], "download", name)
-        file = next((paths.DOWNLOADS / entry for entry in known), None)
-        words = "Unable to locate package"
-        if file:
-            mark = known[file.name]
-            if file.exists() and paths.sha256(file) != mark:
-                file.unlink()
-            words = None if file.exists() else _apt(
-                ["apt-get", "-o", "APT::Sandbox::User=root", "download", name],
-                f"downloading {file.name}", cwd=paths.DOWNLOADS)
-            if words is None:
-                if paths.sha256(file) != mark:
-                    file.unlink()
-                    raise Problem(f"{file.name} was downloaded with a wrong checksum; "
-                                  "it was removed, try again.")
-                paths.replace(record, f"{mark}  {file.name}\n".encode())
-                return file
-        if attempt or not _update():
-            break
-    raise _explain(words, f"package {name}", instead)
+    options = private(suite, "deb", name, instead) if suite else []
+    file, words = _fetch(name, record, options)
+    if not file and suite:
+        _read_lists(options, suite, name, instead)
+        file, words = _fetch(name, record, options)
+    elif not file and _update():
+        file, words = _fetch(name, record)
+    if not file:
+        raise _explain(words, f"package {name}", instead)
+    return file
 
 
-def unpacked(name):
-    """A package's files in the cache, unpacked whole or not at all."""
-    file = deb(name)
+def unpacked(name, suite=None):
+    """A package's files in the cache, unpacked whole or not at all; ``suite`` as for deb()."""
+    file = deb(name, suite=suite)
     target = paths.CACHE / "unpacked" / file.name.removesuffix(".deb")
     with paths.lock(paths.CACHE / ".unpack.lock", lambda: None):
         if not target.exists():
@@ -207,34 +229,46 @@ def debian_mirrors(folder=Path("/etc/apt")):
     return mirrors
 
 
+def private(suite, kind, wanted, instead=""):
+    """apt-get's options for another suite of the machine's mirror, "deb" or "deb-src".
+
+    They make a private configuration, which leaves the machine's own lists alone.
+    """
+    mirrors = debian_mirrors()
+    if not mirrors:
+        raise Problem(f"Cannot get {wanted}: this machine's apt configuration names "
+                      f"no Debian mirror. {instead}".rstrip())
+    folder = paths.CACHE / "apt" / f"{suite}-{kind}"
+    (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    sources = folder / "sources.list"
+    paths.replace(sources, "".join(
+        f"{kind} {f'[signed-by={key}] ' if key else ''}{uri} {suite} main\n"
+        for uri, key in mirrors).encode())
+    return [word for setting in (
+        f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=/dev/null",
+        f"Dir::State::lists={folder / 'lists'}", "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=", "APT::Sandbox::User=root",
+        "Acquire::Languages=none") for word in ("-o", setting)]
+
+
+def _read_lists(options, suite, wanted, instead=""):
+    """apt-get update for a private configuration."""
+    words = _apt(["apt-get", *options, "update", "--error-on=any"],
+                 f"reading the package lists of {suite}")
+    if words is not None:
+        raise _explain(words, wanted, instead)
+
+
 def source_tar(package, suite, filename):
     """A source package's upstream tarball out of the pool of the machine's mirror.
 
-    A private apt configuration asks for the suite's sources and leaves the
-    machine's own lists alone.  The caller checks the tarball against its pin.
+    The caller checks the tarball against its pin.
     """
     instead = f"QEMU_SRC=/path/to/{filename} takes a local copy."
-    mirrors = debian_mirrors()
-    if not mirrors:
-        raise Problem(f"Cannot get {filename}: this machine's apt configuration names "
-                      f"no Debian mirror. {instead}")
-    private = paths.CACHE / "apt"
-    (private / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    sources = private / "sources.list"
-    paths.replace(sources, "".join(
-        f"deb-src {f'[signed-by={key}] ' if key else ''}{uri} {suite} main\n"
-        for uri, key in mirrors).encode())
-    options = [word for setting in (
-        f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=/dev/null",
-        f"Dir::State::lists={private / 'lists'}", "Dir::Cache::pkgcache=",
-        "Dir::Cache::srcpkgcache=", "APT::Sandbox::User=root",
-        "Acquire::Languages=none") for word in ("-o", setting)]
+    options = private(suite, "deb-src", filename, instead)
     action = ["source", "--download-only", "--tar-only", "--only-source", package]
     if filename not in _uris(options, *action):
-        words = _apt(["apt-get", *options, "update", "--error-on=any"],
-                     f"reading the source lists of {suite}")
-        if words is not None:
-            raise _explain(words, filename, instead)
+        _read_lists(options, suite, filename, instead)
     paths.DOWNLOADS.mkdir(parents=True, exist_ok=True)
     words = _apt(["apt-get", *options, *action], f"downloading {filename}",
                  cwd=paths.DOWNLOADS)

@@ -9,15 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from rig import processors
 from rig.say import Problem
 
-# MWAIT and SMAP under TCG crash Xen's idle loop and the PV kernel.
-CPUS = {
-    "amd": "EPYC,-monitor,-smap",
-    "amd10h": "phenom,-monitor",
-    "hygon": "Dhyana,-monitor,-smap",
-    "intel": "SandyBridge,-monitor,-smap",
-}
 # With CR0.TS set, TCG's XSAVE and XRSTOR do not trap: where Xen switches the FPU
 # lazily, as it does on AMD, a vCPU saves the registers of another one as its own.
 XEN = {
@@ -60,8 +54,8 @@ class Machine:
         else:
             boot = ["-kernel", self.kernel, "-initrd", self.initrd,
                     "-append", f"console=ttyS0,115200 {linux}"]
-        return [*self.qemu, "-machine", "q35", "-cpu", CPUS[self.cpu], "-smp", str(self.smp),
-                "-m", MEMORY, "-accel", "tcg,thread=single",
+        return [*self.qemu, "-machine", "q35", "-cpu", processors.get(self.cpu).qemu,
+                "-smp", str(self.smp), "-m", MEMORY, "-accel", "tcg,thread=single",
                 "-icount", f"shift={ICOUNT_SHIFT},sleep=off",
                 "-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none",
                 "-serial", "stdio", "-no-reboot", *self.more, *boot]

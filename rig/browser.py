@@ -113,11 +113,8 @@ def opened(file):
 
 
 def folding():
-    """What fold.awk makes of a few samples that are easy to get wrong."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write(SCRIPT)
-        file.flush()
-        got = picture.fold(file.name)
+    """What becomes of a few samples that are easy to get wrong."""
+    got = picture.fold(SCRIPT.splitlines())
     return [f"{';'.join(stack)}: {got.get(stack, 0)}, not {FOLDED.get(stack, 0)}"
             for stack in sorted(got.keys() | FOLDED.keys())
             if got.get(stack) != FOLDED.get(stack)]
@@ -187,6 +184,22 @@ def _without_library(profiles):
         return opened(file)
 
 
+def domains():
+    """What is wrong with a picture of several domains in the page that is installed."""
+    stacks = {("Domain-0", ":words", "u:main", "k:vsnprintf"): 30, ("one", "u:[user]"): 20,
+              ("Xen", "h:schedule"): 10, ("a <b> $c", "k:[kernel]"): 40}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "picture.html"
+        file.write_text(picture.tool.page(
+            picture.build().read_text(encoding="utf-8"), "domains", "",
+            [picture.Profile("", "", stacks, domains=True)]), encoding="utf-8")
+        drawing = opened(file)
+    return (boxes(*drawing.widths, stacks) + drawing.reach +
+            ([] if len(drawing.bars) == 2 else [f"{len(drawing.bars)} bars"]) +
+            [f"{side}: not in the bars" for side in ("user", "kernel", "hypervisor", "domain")
+             if not any(side in sides for sides in drawing.bars)])
+
+
 def run(line):
     """The demonstration, and a look at its picture; returns (passed, failed)."""
     apt.ensure_tools()
@@ -213,6 +226,7 @@ def run(line):
     if "default-src 'none'" not in demo.PICTURE.read_text(encoding="utf-8"):
         reach.append("it may load what it likes")
     checks.result("it needs no network", reach)
+    checks.result("xen-profile's page, with several domains", domains())
     checks.result("without the library there is no graph: it is what draws",
                   [f"{count} functions are drawn" for count in
                    map(len, _without_library(profiles).widths) if count])

@@ -4,14 +4,16 @@
 import dataclasses
 import re
 
-from rig import paths, truth
+from rig import paths, processors, truth
 from rig.say import Problem
 
 FOLDER = paths.RIG / "cases"
-LIBRARY = {"lib"}       # scripts in that folder that are no cases
+LIBRARY = {"lib", "storm"}       # scripts in that folder that are no cases
 KERNELS = ("ours", "baseline")
+STOCK = "stock"         # the distribution's kernel, with our module; where it is asked for
+KINDS = (*KERNELS, STOCK)
 KNOWN = {"about", "cpus", "kernels", "xen", "smp", "timeout", "boot", "linux", "kernel",
-         "image"}
+         "image", "xens", "run"}
 
 # What a healthy kernel never says. Xen's own "WARNING: ..." starts with (XEN).
 FATAL = re.compile(r"^(?:\(XEN\) .*(?:Xen BUG|FATAL|Assertion|Xen call trace)|"
@@ -35,6 +37,8 @@ class Case:
     timeout: float
     bare: bool
     image: tuple        # what the image has besides what all have, such as "tools"
+    xens: tuple         # versions of Xen; none: the default one
+    by: str             # what runs it, "machines"; none: all who run cases
 
 
 def _read(path):
@@ -47,14 +51,16 @@ def _read(path):
             head[found[1]] = found[2]
     if "about" not in head:
         raise Problem(f"{path} has no line '# about: ...' in its head, as every case must.")
+    cpus = head.get("cpus", "amd intel")
     return Case(name=path.stem, about=head["about"],
-                cpus=tuple(head.get("cpus", "amd intel").split()),
+                cpus=tuple(processors.PROCESSORS if cpus == "all" else cpus.split()),
                 kernels=tuple(head.get("kernels", "ours baseline").split()),
                 kernel=head.get("kernel", "ours"),
                 xen=head.get("xen", ""), linux=head.get("linux", ""),
                 smp=int(head.get("smp", "1")), timeout=float(head.get("timeout", "240")),
                 bare=head.get("boot", "xen") == "bare",
-                image=tuple(head.get("image", "").split()))
+                image=tuple(head.get("image", "").split()),
+                xens=tuple(head.get("xens", "").split()), by=head.get("run", ""))
 
 
 def every():
@@ -64,12 +70,19 @@ def every():
 
 
 def choose(name, cpu):
-    """The cases asked for, as (case, cpu) pairs; an unknown name lists the known ones."""
+    """The cases asked for, as (case, cpu) pairs; an unknown name lists the known ones.
+
+    A case by name runs on any processor that there is.
+    """
     known = every()
-    if name and name not in known:
-        raise Problem(f"There is no case {name!r}. The cases are: {', '.join(known)}.")
-    pairs = [(case, model) for case in ([known[name]] if name else known.values())
-             for model in case.cpus]
+    names = (name or "").split()
+    for each in names:
+        if each not in known:
+            raise Problem(f"There is no case {each!r}. The cases are: {', '.join(known)}.")
+    if names and cpu in processors.PROCESSORS:
+        return [(known[each], cpu) for each in names]
+    pairs = [(case, model) for case in ([known[each] for each in names] or known.values())
+             for model in case.cpus if name or not case.by]
     models = sorted({model for _, model in pairs})
     if cpu and cpu not in models:
         raise Problem(f"CPU={cpu} is not modelled{' for ' + name if name else ''}; "
@@ -85,18 +98,20 @@ class Verdict:
     failed: list        # (name, why)
     skipped: list
     figures: dict       # name -> "value unit"
+    spent: list         # (percent, name): how much of its tolerance a passed one took
     fatal: str | None = None
 
 
 def _doubt(snapshots, claim):
-    """Why QEMU, which knows, does not agree with a case; None if it does."""
+    """Why QEMU, which knows, does not agree with a case, or None; what it spent if it does."""
     _, value, counter, labels, tolerance = claim.groups()
     truly = truth.added_up(snapshots, [int(label) for label in labels.split()], counter)
     if truly is None:
-        return "QEMU's snapshots are missing"
-    if abs(int(value) - truly) * 100 > truly * int(tolerance):
-        return f"got {value}, QEMU has {truly} +-{tolerance} %"
-    return None
+        return "QEMU's snapshots are missing", 0
+    away, allowed = abs(int(value) - truly) * 100, truly * int(tolerance)
+    if away > allowed:
+        return f"got {value}, QEMU has {truly} +-{tolerance} %", 0
+    return None, round(100 * away / allowed) if allowed else 0
 
 
 def judge(console, snapshots, timed_out=False, limit=0):
@@ -104,7 +119,7 @@ def judge(console, snapshots, timed_out=False, limit=0):
 
     ``snapshots`` are QEMU's, for what the case leaves to compare.
     """
-    verdict = Verdict([], [], [], {})
+    verdict = Verdict([], [], [], {}, [])
     plan, last, why = None, None, {}
     for line in console.splitlines():
         if found := re.match(r"(not )?ok (\d+) - (.*?)(?: # SKIP (.*))?$", line):
@@ -117,9 +132,12 @@ def judge(console, snapshots, timed_out=False, limit=0):
                 verdict.passed.append(found[3])
         elif found := re.match(r"# known \d+ - (.*): (-?\d+) is (\w+) of ([-\d ]+) \+-(\d+) %$",
                                line):
-            doubt = _doubt(snapshots, found)
+            doubt, spent = _doubt(snapshots, found)
             (verdict.failed if doubt else verdict.passed).append(found[1])
+            verdict.spent.append((spent, found[1]))
             why[found[1]] = doubt
+        elif found := re.match(r"# spent (\d+) % - (.*)", line):
+            verdict.spent.append((int(found[1]), found[2]))
         elif found := re.match(r"# figure (\S+) (\S+) ?(.*)", line):
             verdict.figures[found[1]] = f"{found[2]} {found[3]}".strip()
         elif found := re.match(r"#   (.*)", line):

@@ -6,8 +6,12 @@ import signal
 import sys
 
 from rig import apt, paths, say
-from rig.kernel import Kernel
+from rig.kernel import DEFAULT_LINE, Kernel
 from rig.say import Problem
+
+
+# The cases that `test` runs on the lines that are not the default.
+ON_OTHER_LINES = "stat record sides mode hotplug bare hypervisor"
 
 
 def demo(line):
@@ -49,6 +53,12 @@ def bench(line):
     return 1 if missed else 0
 
 
+def machines(line, names=""):
+    """Every processor on both Xens; fails if an answer of ours is wrong."""
+    from rig import machines as it
+    return total([it.table(line, names)])
+
+
 def kunit(line):
     from rig import kunit as it
     apt.ensure_tools()
@@ -59,6 +69,42 @@ def lint(line):
     from rig import lint as it
     apt.ensure_tools()
     return total([it.run(line)])
+
+
+def deb(line):
+    """Debian's packages, in build/deb/."""
+    from rig import deb as it
+    return total([it.run(line)])
+
+
+def series(line):
+    """The patch series, in build/series/."""
+    from rig import series as it
+    apt.ensure_tools()
+    it.run(line)
+
+
+def series_check(line):
+    """The same, put into a pristine tree and compiled after each patch."""
+    from rig import series as it
+    apt.ensure_tools()
+    return total([it.check(line)])
+
+
+def soak(line):
+    """What takes hours."""
+    from rig import soak as it
+    apt.ensure_tools()
+    return total([it.run(line)])
+
+
+def shrink(line, seed="", last="300", cpu="amd", xen=""):
+    """The shortest sequence of a random program that fails as all of it does."""
+    from rig import shrink as it
+    if not seed.isdigit() or not last.isdigit():
+        raise Problem("rig/run shrink SEED [LAST [CPU [XEN]]]: the numbers of case fuzz.")
+    apt.ensure_tools()
+    it.run(line, int(seed), int(last), cpu, xen)
 
 
 def picture(line):
@@ -73,14 +119,33 @@ def draw(line, script="", target="picture.html"):
     it.draw(script, target)
 
 
+def page(line):
+    """What xen-profile draws in, for `make install`."""
+    del line
+    from rig import picture as it
+    say.line(str(it.build().relative_to(paths.ROOT)))
+
+
 def test(line):
-    """Every part in turn; one that cannot even start counts as a failure."""
-    from rig import browser as looks, e2e as cases, kunit as units, lint as checks
+    """Every part in turn; one that cannot even start counts as a failure.
+
+    On the default line the others are tried as well, in short.
+    """
+    from rig import browser as looks, e2e as cases, kernel as it, kunit as units, lint as checks
+    from rig import machines as processors, stock
     apt.ensure_tools()
+    parts = [checks.run, units.run, cases.run, processors.run, looks.run]
+    parts = [(part, line) for part in parts]
+    for other in it.lines() if line == DEFAULT_LINE else ():
+        if other != line:
+            parts += [(lambda line: units.run(line, ["plain"], units.SHORT), other),
+                      (lambda line: cases.run(line, ON_OTHER_LINES, kernels="ours"), other)]
+            if other in stock.LINES:
+                parts.append((lambda line: cases.run(line, "module", kernels="stock"), other))
     counts = []
-    for part in (checks.run, units.run, cases.run, looks.run):
+    for part, each in parts:
         try:
-            counts.append(part(line))
+            counts.append(part(each))
         except Problem as problem:
             say.line(say.red("not ok ") + str(problem))
             counts.append((0, 1))
@@ -95,8 +160,9 @@ def total(counts):
     return 1 if failed or not passed else 0
 
 
-COMMANDS = {function.__name__: function for function in
-            (demo, draw, kernel, baseline, qemu, e2e, kunit, lint, bench, picture, test)}
+COMMANDS = {function.__name__.replace("_", "-"): function for function in
+            (demo, draw, page, kernel, baseline, qemu, e2e, machines, kunit, lint, bench, picture,
+             deb, series, series_check, shrink, soak, test)}
 
 
 def main(arguments):
@@ -109,7 +175,7 @@ def main(arguments):
     # Being told to end is an interruption too: what was started ends with us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return command(os.environ.get("LINE") or "6.12", *rest) or 0
+        return command(os.environ.get("LINE") or DEFAULT_LINE, *rest) or 0
     except Problem as problem:
         say.line()
         print(f"{say.red('stopped:')} {problem}", file=sys.stderr, flush=True)

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""perf at work in a Xen dom0, on a machine that has neither: one page to look at."""
+"""perf at work in a Xen dom0, on a machine that has neither: one page to look at.
 
+The kernel is the distribution's where the module is for it, first as it is and then
+with the module; elsewhere ours, which takes longer to build.
+"""
+
+import base64
+import gzip
 import re
 import time
 
-from rig import boot, host, kernel, paths, picture, say, truth
+from rig import boot, cases, host, kernel, paths, picture, say, stock, truth
 from rig.kernel import Kernel
 from rig.say import Problem
 
@@ -13,21 +19,35 @@ PICTURE = paths.BUILD / "demo.html"
 BAR = 28
 WIDE_BAR = 60
 SIDES = {"user": ("36", "█"), "kernel": ("33", "▓"), "hypervisor": ("35", "░")}
-TIMEOUT = 240
+TIMEOUT = 480
+KERNELS = {"ours": "our kernel", "baseline": "the unpatched kernel",
+           cases.STOCK: "the distribution's kernel"}
+# What is asked of the kernel as it is and with the module
+QUESTIONS = {
+    "off": "perf stat, while Xen's mode is off",
+    "rdpmc": "RDPMC, in a program that asks perf whether it may",
+    "chains": "perf record -g: call graphs that are whole, percent",
+    "hypervisor": "perf stat -e instructions:h: Xen, in 20,000 hypercalls",
+    "kernel": "perf record -e cycles:u: samples of the kernel, percent",
+    "user": "samples of Xen that perf calls a program's, percent",
+}
+
 
 
 def _boot(cpu, parts, kind):
     """One dom0 that runs rig/guest/demo.sh."""
     machine = boot.Machine(
-        qemu=parts.qemu, kernel=parts.kernels[kind], initrd=parts.image, xen=parts.xen,
+        qemu=parts.qemu, kernel=parts.kernels[kind],
+        initrd=parts.images[kind, (), host.default_xen()], xen=parts.xen,
         cpu=cpu, timeout=TIMEOUT,
-        linux_args=f"rig_case=demo rig_cpu={cpu} rig_kernel={kind}")
+        linux_args=f"rig_case=demo rig_cpu={cpu} rig_kernel={kind} "
+                   + (stock.LINUX if kind == cases.STOCK else ""))
     return boot.run(machine, paths.LOGS / f"demo-{cpu}-{kind}.log")
 
 
 def _facts(result):
     """The "demo ..." lines of a console."""
-    facts = {"stat": {}, "hot": [], "stack": []}
+    facts = {"stat": {}, "hot": [], "script": "", "answers": {}}
     for line in result.console.splitlines():
         found = re.match(r"demo (\w+) ?(.*)", line)
         if not found:
@@ -39,8 +59,11 @@ def _facts(result):
         elif key == "hot":
             share, level, symbol = value.split(" ", 2)
             facts["hot"].append((float(share), level, symbol))
-        elif key == "stack":
-            facts["stack"].append(value)
+        elif key == "answer":
+            who, what, said = value.split(" ", 2)
+            facts["answers"].setdefault(what, {})[who] = said
+        elif key == "script":
+            facts["script"] += value
         else:
             facts[key] = value
     if "end" not in facts:
@@ -49,7 +72,8 @@ def _facts(result):
                       f"{say.tail(result.log)}")
     if not facts["hot"] or not facts["stat"].get("cycles", "").isdigit():
         raise Problem(f"perf counted nothing in dom0. The console is in {result.log}.")
-    facts["stack"] = picture.read(facts["stack"])
+    script = gzip.decompress(base64.b64decode(facts.pop("script")))
+    facts["stack"] = picture.fold(script.decode(errors="replace").splitlines())
     if not facts["stack"]:
         raise Problem(f"perf kvm record sampled nothing in dom0. The console is in {result.log}.")
     return facts
@@ -77,12 +101,24 @@ def _sides(stacks):
     say.line("  " + "   ".join(words))
 
 
+def _compare(answers):
+    """The kernel as it is beside the same with the module."""
+    if not answers:
+        return
+    say.line()
+    say.line(say.dim(f"  {'':58}{'as it is':>17}{'with xen_pmu.ko':>17}"))
+    for what, words in QUESTIONS.items():
+        said = [_number(answers[what].get(who, "")) for who in ("stock", "module")]
+        say.line(f"  {words:58}{said[0]:>17}{say.bold(f'{said[1]:>17}')}")
+
+
 def _draw(facts, result):
     """The page of one machine."""
     stat = facts["stat"]
     say.line()
     say.line(say.bold(f"{facts['cpu']}") + "  (modelled by QEMU's TCG)")
     say.line(f"Xen {facts['xen']}, Linux {facts['linux']} as dom0; {facts['pmu']}")
+    _compare(facts["answers"])
     say.line()
     say.line(f"  $ perf stat {facts['work']}")
     for name, count in stat.items():
@@ -130,19 +166,28 @@ def _profile(facts):
         f"of cycles", stacks)
 
 
+def _kind(line):
+    """The kernel to show."""
+    if not kernel.have_module():
+        return "baseline"
+    return cases.STOCK if line in stock.LINES else "ours"
+
+
 def show(line):
     """Both machines at once, their pages and a picture; returns the picture's profiles."""
     start = time.monotonic()
-    kind = "ours" if kernel.have_module() else "baseline"
+    kind = _kind(line)
     PICTURE.unlink(missing_ok=True)
+    say.line("Two machines with Xen and Linux in dom0, in QEMU: perf counts and samples there. "
+             "A minute or two;\nthe first time some more, to get the packages and build QEMU.")
     say.section("getting ready")
-    parts = host.parts(line, [kind])
+    parts = host.parts(line, [kind], [(kind, (), host.default_xen())])
     library, problem = _library()
     ready = time.monotonic()
     with say.Step(f"booting Xen twice ({' and '.join(CPUS)}), perf at work in each"), \
             boot.several(len(CPUS)) as pool:
         results = list(pool.map(lambda cpu: _boot(cpu, parts, kind), CPUS))
-    say.section(f"perf in a Xen dom0, {'our' if kind == 'ours' else 'the unpatched'} kernel")
+    say.section(f"perf in a Xen dom0, {KERNELS[kind]}")
     known = [_facts(result) for result in results]
     for facts, result in zip(known, results):
         _draw(facts, result)

@@ -7,11 +7,19 @@ shown, and does not count.
 
 import concurrent.futures
 import dataclasses
+import functools
+import os
+import random
+import re
 
-from rig import boot, cases, host, kernel, paths, say, truth
+from rig import boot, cases, host, kernel, paths, processors, say, stock, truth
 from rig.say import Problem
 
 AT_ONCE = 2
+ROUND = 5           # seconds that one may take
+SEEDS = "SEEDS"     # in what a case adds to Linux's command line: those of seeds()
+FIXED_SEED = 1
+CLOSE = 85          # percent of a tolerance, from which on a check is worth a look
 
 
 @dataclasses.dataclass
@@ -20,31 +28,63 @@ class Run:
 
     case: cases.Case
     cpu: str
-    kind: str           # "ours" or "baseline"
+    kind: str           # "ours", "baseline" or "stock"
+    xen: str            # its version
+    line: str           # the kernel's
     counts: bool        # or is it here for comparison only?
+    rounds: int = 0     # of a case that does something many times; 0: as many as it says
+    seeds: str = ""     # of a random one, with + between them
     verdict: cases.Verdict = None
     seconds: float = 0
     log: object = None
 
     @property
     def name(self):
-        return f"{self.case.name}-{self.cpu}-{self.kind}"
+        parts = [self.case.name, self.cpu, self.kind]
+        if self.xen != host.default_xen():
+            parts.append(self.xen)
+        if self.line != kernel.DEFAULT_LINE:
+            parts.append(f"linux-{self.line}")
+        return "-".join(parts)
 
 
-def plan(name, cpu, wanted, ours):
-    """The boots to make. Without our module only the baseline has anything to run."""
-    wanted = wanted.split() if wanted else cases.KERNELS
-    for kind in wanted:
-        if kind not in cases.KERNELS:
-            raise Problem(f"KERNELS={kind} is none; it can be: {', '.join(cases.KERNELS)}.")
-    kinds = [kind for kind in wanted if ours or kind == "baseline"]
-    runs = [Run(case, model, kind, counts=kind == "ours" or "ours" not in kinds)
+def plan(line, name, cpu, wanted, ours, **times):
+    """The boots to make. Without our module only the baseline has anything to run.
+
+    ``times`` are Run's rounds and seeds, if not ROUNDS= and SEEDS= are to say.
+    """
+    times = {"rounds": rounds(), "seeds": seeds()} | times
+    asked = wanted.split() if wanted else cases.KINDS
+    for kind in asked:
+        if kind not in cases.KINDS:
+            raise Problem(f"KERNELS={kind} is none; it can be: {', '.join(cases.KINDS)}.")
+    kinds = [kind for kind in asked if ours or kind == "baseline"]
+    if line not in stock.LINES:
+        kinds = [kind for kind in kinds if kind != cases.STOCK]
+    runs = [Run(case, model, kind, xen, line, kind != "baseline" or "ours" not in kinds, **times)
             for case, model in cases.choose(name, cpu)
-            for kind in case.kernels if kind in kinds]
+            for xen in ([host.default_xen()] if case.bare else host.wanted_xens(case.xens))
+            for kind in kinds if runs_on(case, kind, wanted)]
     if not runs:
         raise Problem("There is nothing to run: that case is not for that kernel, "
                       "or the module is not in this checkout.")
     return runs
+
+
+def runs_on(case, kind, wanted):
+    """Is a case for a kernel? When another is asked for by name, all are that are for
+    ours; on the distribution's, ours as it is."""
+    return kind in case.kernels or (bool(wanted) and "ours" in case.kernels and
+                                    (kind != cases.STOCK or case.kernel == "ours"))
+
+
+@functools.cache
+def seeds():
+    """What random cases begin with: SEEDS=, or a number that stays and a fresh one."""
+    asked = os.environ.get("SEEDS", "").split()
+    if not all(re.fullmatch(r"\d+(:\d+)*", seed) for seed in asked):
+        raise Problem(f"SEEDS={os.environ['SEEDS']} is not a number, or several.")
+    return "+".join(asked) or f"{FIXED_SEED}+{random.SystemRandom().randrange(2, 10**6)}"
 
 
 def kernel_of(run):
@@ -52,16 +92,39 @@ def kernel_of(run):
     return run.case.kernel if run.kind == "ours" else run.kind
 
 
+def parts_for(line, runs):
+    """All that these runs boot."""
+    return host.parts(line, sorted({kernel_of(run) for run in runs}),
+                      sorted({(kernel_of(run), run.case.image, run.xen) for run in runs}),
+                      sorted({run.xen for run in runs}))
+
+
+def rounds():
+    """ROUNDS=, for a case that does something many times; 0 leaves it to the case."""
+    asked = os.environ.get("ROUNDS") or "0"
+    if not asked.isdigit():
+        raise Problem(f"ROUNDS={asked} is not a number.")
+    return int(asked)
+
+
+def limit(run):
+    """The seconds that a run may take."""
+    return run.case.timeout + ROUND * run.rounds
+
+
 def machine(run, parts):
     """The machine a case asks for."""
-    kind = kernel_of(run)
+    kind, processor = kernel_of(run), processors.get(run.cpu)
     return boot.Machine(
         qemu=parts.qemu, kernel=parts.kernels[kind],
-        initrd=parts.images[kind, run.case.image],
-        xen=None if run.case.bare else parts.xen, cpu=run.cpu, smp=run.case.smp,
-        xen_args=run.case.xen, timeout=run.case.timeout,
+        initrd=parts.images[kind, run.case.image, run.xen],
+        xen=None if run.case.bare else parts.xens[run.xen], cpu=run.cpu, smp=run.case.smp,
+        xen_args=run.case.xen, timeout=limit(run),
         linux_args=f"rig_case={run.case.name} rig_cpu={run.cpu} rig_kernel={run.kind} "
-                   + run.case.linux)
+                   f"rig_xen={run.xen} rig_counters={processor.general}+{processor.fixed} "
+                   f"rig_rounds={run.rounds or ''} "
+                   + (stock.LINUX if run.kind == cases.STOCK else "")
+                   + run.case.linux.replace(SEEDS, run.seeds))
 
 
 def carry_out(run, parts):
@@ -69,7 +132,7 @@ def carry_out(run, parts):
     result = boot.run(machine(run, parts), paths.LOGS / f"{run.name}.log")
     run.log, run.seconds = result.log, result.seconds
     run.verdict = cases.judge(result.console, truth.read(result.truth), result.timed_out,
-                              run.case.timeout)
+                              limit(run))
     if run.verdict.fatal and run.counts:
         run.verdict.failed.append(("a clean console", run.verdict.fatal))
     return run
@@ -96,11 +159,21 @@ def report(run):
             say.line(f"   The console is in {run.log}; it ends with:\n{say.tail(run.log)}")
 
 
+def close_calls(runs):
+    """The checks that passed with little to spare: tomorrow's failures, or too strict."""
+    calls = sorted(((spent, run.name, name) for run in runs if run.counts
+                    for spent, name in run.verdict.spent if spent >= CLOSE), reverse=True)
+    for spent, run, name in calls:
+        say.line(f"close {run}: {name}: {spent} % of its tolerance")
+    if calls:
+        say.line()
+
+
 def table(runs):
     """One table of all figures and results: ours and upstream's, side by side."""
     columns, rows, cells = [], [], {}
     for run in runs:
-        column = (run.cpu, run.kind)
+        column = (run.cpu, run.xen, run.kind)
         if column not in columns:
             columns.append(column)
         good = len(run.verdict.passed)
@@ -111,11 +184,14 @@ def table(runs):
             if row not in rows:
                 rows.append(row)
             cells[row, column] = value
-    models = list(boot.CPUS)
-    columns.sort(key=lambda column: (models.index(column[0]), cases.KERNELS.index(column[1])))
+    models = list(processors.PROCESSORS)
+    columns.sort(key=lambda column: (models.index(column[0]), column[1],
+                                     cases.KINDS.index(column[2])))
     order = list(dict.fromkeys(case for case, _ in rows))
     rows.sort(key=lambda row: order.index(row[0]))
-    heads = [f"{kind} {cpu}" for cpu, kind in columns]
+    default = host.default_xen()
+    heads = [f"{kind} {cpu}" + (f" {xen}" if xen != default else "")
+             for cpu, xen, kind in columns]
     names = [f"{case}" if not figure else f"  {figure}" for case, figure in rows]
     widths = [max(len(head), *(len(cells.get((row, column), "")) for row in rows))
               for head, column in zip(heads, columns)]
@@ -128,20 +204,26 @@ def table(runs):
             for column, width in zip(columns, widths))]).rstrip())
 
 
-def run(line, name=None, cpu=None, kernels=None):
-    """All cases asked for; returns (passed, failed)."""
-    ours = kernel.have_module()
-    runs = plan(name, cpu, kernels, ours)
-    parts = host.parts(line, sorted({kernel_of(run) for run in runs}),
-                       sorted({(kernel_of(run), run.case.image) for run in runs}))
-    say.section(f"cases on Xen {parts.xen_version}, kernel {line}")
-    if not ours:
-        say.line("The module is not in this checkout yet: only the baseline runs.")
+def carry_out_all(line, runs):
+    """Boot them, two at a time, and say how each went."""
+    parts = parts_for(line, runs)
+    say.section(f"cases on Xen {' and '.join(sorted({run.xen for run in runs}))}, "
+                f"kernel {line}")
     with boot.several(AT_ONCE) as pool:
         for done in concurrent.futures.as_completed(
                 [pool.submit(carry_out, run, parts) for run in runs]):
             report(done.result())
     say.line()
+
+
+def run(line, name=None, cpu=None, kernels=None):
+    """All cases asked for; returns (passed, failed)."""
+    ours = kernel.have_module()
+    runs = plan(line, name, cpu, kernels, ours)
+    if not ours:
+        say.line("The module is not in this checkout yet: only the baseline runs.")
+    carry_out_all(line, runs)
+    close_calls(runs)
     table(runs)
     passed = sum(len(run.verdict.passed) for run in runs if run.counts)
     failed = sum(len(run.verdict.failed) for run in runs if run.counts)

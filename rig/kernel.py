@@ -2,8 +2,8 @@
 """Kernels: ours, the unpatched one beside it, and variants of ours.
 
 One unpacked tree each in build/src/<name>/, with its objects in a folder inside
-and build/<name> a link to that; one configuration for all of them, so that a
-difference between two kernels is a difference of the code.
+and build/<name> a link to that; one configuration for all that are compared, so
+that a difference between two kernels is a difference of the code.
 
 The objects are inside the tree because kbuild then calls its sources "..": all
 trees compile with the same words, and the second one comes out of ccache.
@@ -23,25 +23,39 @@ from rig.say import Problem
 
 CONFIGS = paths.RIG / "kernel"
 PATCHES = paths.ROOT / "patches"
+DEFAULT_LINE = "6.12"
+# Lines that only another Debian release has: its name.
+SUITES = {"7.3": "trixie-backports"}
+# Kinds whose tree is the line's own source, without scripts/apply.
+UNPATCHED = ("baseline", "series")
 OBJECTS = "objects-"     # folders of objects inside a source tree start so
 JOBS = os.environ.get("JOBS") or str(os.cpu_count())
 
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """One kernel of one line: "ours", "baseline", or a variant of ours by name."""
+    """One kernel of one line: "ours", "baseline", or a variant of ours by name.
+
+    ``like`` is a fragment that its configuration has besides.
+    """
 
     line: str
     kind: str = "ours"
+    like: str = ""
 
     @property
     def name(self):
-        return self.line if self.kind == "ours" else f"{self.line}-{self.kind}"
+        return "-".join(part for part in (self.line, self.kind, self.like)
+                        if part not in ("", "ours"))
+
+    @property
+    def tree(self):
+        own = self.kind in UNPATCHED or self.kind in VARIANTS
+        return f"{self.line}-{self.kind}" if own else self.line
 
     @property
     def source(self):
-        own = self.kind == "baseline" or self.kind in VARIANTS
-        return paths.BUILD / "src" / (self.name if own else self.line)
+        return paths.BUILD / "src" / self.tree
 
     @property
     def objects(self):
@@ -86,7 +100,8 @@ def _archive(line):
     local = os.environ.get("KSRC")
     if not local:
         return apt.deb(f"linux-source-{line}",
-                       "KSRC=/path/to/linux-VERSION.tar.xz takes a local copy.")
+                       "KSRC=/path/to/linux-VERSION.tar.xz takes a local copy.",
+                       suite=SUITES.get(line))
     file = Path(local).expanduser().resolve()
     if not file.is_file():
         raise Problem(f"KSRC={local}: there is no such file.")
@@ -207,10 +222,9 @@ VARIANTS = {
 
 def configure(kernel, make):
     """tinyconfig and our fragments; every line of them must hold."""
-    fragments = [CONFIGS / "base.config"]
-    extra = CONFIGS / f"{kernel.kind}.config"
-    if extra.exists():
-        fragments.append(extra)
+    fragments = [path for path in (CONFIGS / f"{name}.config"
+                                   for name in ("base", kernel.kind, kernel.like))
+                 if path.exists()]
     mark = paths.digest(*fragments, kernel.source / "Makefile",
                         *sorted(paths.ROOT.glob("Kconfig")),
                         *sorted((PATCHES / kernel.line).glob("*.patch")))
@@ -220,7 +234,7 @@ def configure(kernel, make):
         return
     make_objects(kernel.objects)
     log = paths.LOGS / f"config-{kernel.name}.log"
-    merge = [kernel.source / "scripts" / "kconfig" / "merge_config.sh", "-m", "-Q",
+    merge = [kernel.source / "scripts" / "kconfig" / "merge_config.sh", "-m",
              "-O", kernel.objects, config, *fragments]
     steps = " && ".join(shlex.join(str(word) for word in command) for command in (
         [*make, "tinyconfig"], merge, [*make, "olddefconfig"]))
@@ -231,11 +245,12 @@ def configure(kernel, make):
 
 
 def check_config(config, fragments, name):
-    """A request that Kconfig dropped silently is an error here."""
+    """A request that Kconfig dropped silently is an error here; the last one counts."""
     have = set(config.read_text().splitlines())
-    wanted = [line for path in fragments for line in path.read_text().splitlines()
-              if re.match(r"(# )?CONFIG_", line)]
-    lost = [line for line in wanted if line not in have
+    wanted = {line.removeprefix("# ").split("=")[0].split()[0]: line
+              for path in fragments for line in path.read_text().splitlines()
+              if re.match(r"(# )?CONFIG_", line)}
+    lost = [line for line in wanted.values() if line not in have
             and not (line.endswith(" is not set") and
                      not any(row.startswith(line.split()[1] + "=") for row in have))]
     if lost:
@@ -261,7 +276,7 @@ def make_command(kernel, *targets):
 
 def prepare_tree(kernel):
     """The kernel's tree, with all that belongs in it."""
-    if kernel.kind == "baseline":
+    if kernel.kind in UNPATCHED:
         _tree(kernel)
         return
     if kernel.line not in lines():
@@ -288,8 +303,8 @@ def prepare(kernel):
 
 
 def _lock_file(kernel):
-    """Baseline stands alone; ours and its variants share a tree, and so a lock."""
-    name = kernel.name if kernel.kind == "baseline" else kernel.line
+    """Those without us stand alone; ours and its variants share a tree, and so a lock."""
+    name = kernel.tree if kernel.kind in UNPATCHED else kernel.line
     return paths.BUILD / f".{name}.lock"
 
 

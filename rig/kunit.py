@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs the unit tests with the kernel's own kunit.py, on our QEMU.
 
-Twice: as they are, and with the checkers that find what a test does not look
-at (memory, locking, sleeping).  Their fragments are in tests/kunit/.
+Three times: as they are, with the checkers that find what a test does not look
+at (memory, locking, sleeping), and with every write reaching hardware at once.
+Their fragments are in tests/kunit/.
 """
 
 import os
@@ -14,9 +15,15 @@ from rig import kernel, paths, qemu_build, say
 from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
-SUITES = {"plain": ("kunitconfig",), "debug": ("kunitconfig", "debug.config")}
+SUITES = {"plain": ("kunitconfig",), "debug": ("kunitconfig", "debug.config"),
+          "eager": ("kunitconfig", "eager.config")}
+# Random tests of what has been through the long ones elsewhere
+SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
+         "hostile_test.cases=300000", "fault_test.pairs=100")
 # The checkers make an access many times as long: fewer random ones, then.
-ARGUMENTS = {"debug": ("equivalence_test.accesses=20000",)}
+ARGUMENTS = {"eager": SHORT,
+             "debug": ("equivalence_test.accesses=20000", "rule_test.steps=50000",
+                       "hostile_test.cases=100000", "fault_test.pairs=20")}
 TIMEOUT = 600
 
 
@@ -50,27 +57,32 @@ def _splats(text):
     return re.findall(r"BUG: .*|WARNING: (?:CPU|possible|suspicious).*", text)
 
 
-def run_suite(line, name):
-    """One configuration; returns (passed, failed)."""
+def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
+    """One configuration, of which one suite ``only``; returns (passed, failed).
+
+    ``arguments`` are parameters of the tests, instead of those of the configuration.
+    """
     fragments = [FOLDER / file for file in SUITES[name]]
     absent = [path for path in fragments if not path.is_file()]
     if absent:
         raise Problem(f"There is no KUnit configuration {absent[0].relative_to(paths.ROOT)}.")
     ours = kernel.Kernel(line)
     qemu, *firmware = qemu_build.build()
-    log = paths.LOGS / f"kunit-{name}.log"
+    label = f"kunit-{name}" if line == kernel.DEFAULT_LINE else f"kunit-{line}-{name}"
+    log = paths.LOGS / f"{label}.log"
     env = kernel.environment()
     env["PATH"] = f"{Path(qemu).parent}:{env['PATH']}"
     with kernel.reserved(ours):
         kernel.prepare_tree(ours)
-        objects = ours.source / f"{kernel.OBJECTS}kunit-{name}"
+        objects = ours.source / f"{kernel.OBJECTS}{label}"
         kernel.make_objects(objects)
         command = ["python3", "tools/testing/kunit/kunit.py", "run", "--arch=x86_64",
                    *(f"--kunitconfig={path}" for path in fragments),
-                   *(f"--kernel_args={word}" for word in ARGUMENTS.get(name, ())),
-                   f"--build_dir={objects}", f"--jobs={kernel.JOBS}", f"--timeout={TIMEOUT}",
+                   *(f"--kernel_args={word}" for word in arguments or ARGUMENTS.get(name, ())),
+                   f"--build_dir={objects}", f"--jobs={kernel.JOBS}", f"--timeout={timeout:.0f}",
                    "--make_options=CC=ccache gcc", "--make_options=HOSTCC=ccache gcc",
-                   f"--qemu_args={shlex.join(firmware)}"]
+                   f"--qemu_args={shlex.join([*firmware, '-smp', '2'])}",
+                   *([only] if only else [])]
         try:
             say.run(f"unit tests, {name}", command, log, cwd=ours.source, env=env,
                     measure=lambda _: _compiled(objects))
@@ -94,7 +106,8 @@ def run_suite(line, name):
     return passed, failed if passed else max(failed, 1)
 
 
-def run(line):
-    """Both configurations; returns (passed, failed)."""
+def run(line, names=tuple(SUITES), arguments=()):
+    """The configurations; returns (passed, failed). ``arguments`` are run_suite()'s."""
     say.section(f"unit tests, kernel {line}")
-    return tuple(sum(column) for column in zip(*(run_suite(line, name) for name in SUITES)))
+    return tuple(sum(column) for column in zip(*(
+        run_suite(line, name, arguments=arguments) for name in names)))

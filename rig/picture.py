@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A flame graph of user, kernel and hypervisor, as one HTML file.
 
+tools/xen-profile makes the file, and this the page that it puts the samples into.
 The graph is drawn by d3-flame-graph in the reader's browser.  npm fetches it, as
 picture/package-lock.json has it, into the cache; its scripts, our data and our
 styles all go into the file, which then needs nothing else.
@@ -8,32 +9,25 @@ styles all go into the file, which then needs nothing else.
 
 import dataclasses
 import html
+import importlib.machinery
+import importlib.util
 import json
 import re
 import shutil
 import string
-import subprocess
+import sys
 from pathlib import Path
 
 from rig import apt, paths, say
 from rig.say import Problem
 
 SOURCES = paths.RIG / "picture"
-FOLD = SOURCES / "fold.awk"
 PAGE = SOURCES / "page.html"
+TOOL = paths.ROOT / "tools" / "xen-profile"
+BUILT = paths.BUILD / "xen-profile" / "page.html"
 INPUTS = [SOURCES / name for name in ("package.json", "package-lock.json", ".npmrc")]
-KINDS = {"u": "user", "k": "kernel", "h": "hypervisor"}
 NETWORK = re.compile(r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|"
                      r"network|timeout|socket", re.I)
-
-
-@dataclasses.dataclass
-class Profile:
-    """What one machine's graph is made of."""
-
-    name: str
-    facts: str
-    stacks: dict        # ("command", "u:main", ...) -> samples
 
 
 @dataclasses.dataclass
@@ -47,57 +41,23 @@ class Library:
     licence: str
 
 
-def read(lines):
-    """The stacks of fold.awk's output."""
-    stacks = {}
-    for line in lines:
-        stack, _, count = line.rpartition(" ")
-        if stack and count.isdigit():
-            key = tuple(stack.split(";"))
-            stacks[key] = stacks.get(key, 0) + int(count)
-    return stacks
+def _tool():
+    """tools/xen-profile, as a module: it knows samples, stacks and pages."""
+    loader = importlib.machinery.SourceFileLoader("xen_profile", str(TOOL))
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(loader.name, loader))
+    sys.modules[loader.name] = module       # dataclasses look for it there
+    loader.exec_module(module)
+    return module
 
 
-def fold(script):
-    """The stacks of what perf script has printed into a file."""
-    try:
-        done = subprocess.run(["awk", "-f", FOLD, script], capture_output=True, text=True,
-                              errors="replace", check=True)
-    except FileNotFoundError:
-        raise Problem("The program awk is missing.") from None
-    except subprocess.CalledProcessError as error:
-        raise Problem(f"awk cannot read {script}: {error.stderr.strip()}") from None
-    return read(done.stdout.splitlines())
+tool = _tool()
+Profile, KINDS, shares, tree = tool.Profile, tool.KINDS, tool.shares, tool.tree
 
 
-def shares(stacks):
-    """The time in user, kernel and hypervisor, in percent; together exactly 100."""
-    total, sofar, edge, result = sum(stacks.values()), 0, 0, {}
-    for kind, name in KINDS.items():
-        sofar += sum(count for stack, count in stacks.items() if stack[-1].startswith(kind + ":"))
-        result[name] = round(1000 * sofar / total) - edge
-        edge += result[name]
-    return {name: tenths / 10 for name, tenths in result.items()}
-
-
-def tree(stacks):
-    """The stacks as d3-flame-graph wants them: what was called is inside of its caller."""
-    root = {"name": "all", "kind": "", "value": 0, "children": {}}
-    for stack, count in stacks.items():
-        node = root
-        node["value"] += count
-        for frame in (":" + stack[0], *stack[1:]):
-            kind, _, name = frame.partition(":")
-            node = node["children"].setdefault(
-                frame, {"name": name, "kind": kind, "value": 0, "children": {}})
-            node["value"] += count
-
-    def listed(node):
-        children = sorted(node["children"].values(),
-                          key=lambda child: (child["kind"] == "h", -child["value"]))
-        return dict(node, children=[listed(child) for child in children])
-
-    return listed(root)
+def fold(lines):
+    """The stacks of what perf script has printed."""
+    return tool.fold(tool.samples(lines))
 
 
 def _npm(folder):
@@ -160,42 +120,33 @@ def _inside_script(text):
     return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.I)
 
 
-def _bar(stacks):
-    """The bar of one machine."""
-    return "".join(f'<span class="{name}" style="width:{share:.1f}%" title="{share:.1f} % {name}">'
-                   f'<b>{share:.1f}&nbsp;%</b> {name}</span>'
-                   for name, share in shares(stacks).items())
-
-
-def _section(profile):
-    """One machine: a heading, the bar, and the place for the graph."""
-    return (f"<section><h2>{html.escape(profile.name)}</h2>\n"
-            f"<p>{html.escape(profile.facts)}</p>\n"
-            f'<div class="bar">{_bar(profile.stacks)}</div>\n'
-            '<div class="graph"></div>\n<p class="detail">&nbsp;</p></section>\n')
-
-
 def _credit(library):
     """A library's name and licence."""
     return (f"<h3>{html.escape(library.name)} {html.escape(library.version)}, "
             f"{html.escape(library.terms)}</h3>\n<pre>{html.escape(library.licence)}</pre>\n")
 
 
-def page(title, about, profiles, drawn_by):
-    """The file's text."""
-    data = json.dumps([tree(profile.stacks) for profile in profiles], separators=(",", ":"))
-    return string.Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(title), about=html.escape(about),
-        sections="".join(map(_section, profiles)),
-        licences="".join(map(_credit, drawn_by)),
-        scripts="".join(f"<script>\n{_inside_script(library.script)}\n</script>\n"
-                        for library in drawn_by),
-        data=data.replace("<", "\\u003c"))
+def template(drawn_by):
+    """The page with the library in it; what xen-profile puts into it is left open."""
+    def literally(parts):
+        return "".join(parts).replace("$", "$$")
+
+    return string.Template(PAGE.read_text(encoding="utf-8")).safe_substitute(
+        licences=literally(map(_credit, drawn_by)),
+        scripts=literally(f"<script>\n{_inside_script(library.script)}\n</script>\n"
+                          for library in drawn_by))
 
 
 def write(target, title, about, profiles, drawn_by):
-    """The file itself."""
-    paths.replace(Path(target), page(title, about, profiles, drawn_by).encode())
+    """A picture."""
+    paths.replace(Path(target),
+                  tool.page(template(drawn_by), title, about, profiles).encode())
+
+
+def build():
+    """The page that is installed with xen-profile."""
+    paths.replace(BUILT, template(libraries()).encode())
+    return BUILT
 
 
 def draw(script, target):
@@ -205,7 +156,8 @@ def draw(script, target):
                       "how to make SAMPLES.")
     if not Path(script).is_file():
         raise Problem(f"{script}: there is no such file.")
-    stacks = fold(script)
+    with open(script, encoding="utf-8", errors="replace") as lines:
+        stacks = fold(lines)
     if not stacks:
         raise Problem(f"{script} holds no call chains. It is to be what this prints, of "
                       "samples that were recorded with -g:\nperf script "

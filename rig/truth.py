@@ -15,7 +15,8 @@ def read(path):
     """The snapshots of a file: label -> {name: count}, all CPUs together.
 
     Names are tuples, such as ("hypercall", "flush"), ("trap", "wr", 0xc0010000),
-    ("instr_usr",), ("pmi", "count").
+    ("instr_usr",), ("instr",) for both levels, ("pmi", "count"); with "_cpuN" behind it
+    a name without more to it is that CPU's alone.
     """
     snapshots, current = {}, None
     try:
@@ -38,6 +39,10 @@ def read(path):
                 case [*pairs]:
                     for name, count in zip(pairs[::2], pairs[1::2]):
                         current[name,] += int(count)
+                        current[f"{name}_cpu{words[1]}",] += int(count)
+                        if name.startswith("instr_"):
+                            current["instr",] += int(count)
+                            current[f"instr_cpu{words[1]}",] += int(count)
     return snapshots
 
 

@@ -89,6 +89,18 @@ check "perf: all else is not" \
 figure dom0 "$(percent "$(traced "32752 .*")" "$(wc -l <rig.misc)")" %
 figure xen "$(percent "$(traced '.*hypervisor')" "$(wc -l <rig.misc)")" %
 
+# Somebody who may not count Xen, on the processor that the domains have, too
+chmod 777 .
+echo 2 >/proc/sys/kernel/perf_event_paranoid
+xl unpause one
+taskset 2 user 1000 $perf record -q -e instructions:u -c $PERIOD -o user.data \
+	-- loop 1000000000 >rig.out 2>&1
+xl pause one
+$perf script -f -i user.data $names -F misc,ip 2>/dev/null | awk '{ print $1 }' >rig.user
+figure user "$(wc -l <rig.user)" samples
+check "a user has samples of his own program" [ "$(grep -vc '[gG]$' rig.user)" -ge 1000 ]
+check "and none of a domain's" none "$(grep -c '[gG]$' rig.user)"
+
 # bpftrace takes types out of the kernel's BTF or headers, and this kernel has neither.
 mkdir -p include/linux
 cat >include/linux/types.h <<'H'

@@ -13,6 +13,11 @@ PERIOD=400009
 sampled() {
 	$perf kvm --host --guest $names -o perf.data record -q -a "$@" >rig.out 2>&1 ||
 		echo "# perf kvm record $* failed: $(head -3 rig.out)"
+	listed
+}
+
+# listed: what was recorded, so.
+listed() {
 	$perf script -i perf.data $names -F misc,event,ip,sym 2>/dev/null |
 		awk '{ for (i = 1; i <= NF; i++) if ($i ~ /:$/) break
 		       print $i, $1, $(i + 1), $(i + 2) }' >rig.samples
@@ -39,6 +44,13 @@ check "hv: the hypercall is among them" grep -q ' pv_hypercall' rig.samples
 $perf kvm --host --guest $names -i perf.data report --stdio --sort sym 2>/dev/null |
 	grep '%' | head -4 | sed 's/^/#   /'
 
+# perf record by itself excludes guests; Xen's samples are no less Xen's.
+$perf record -q -a -e cycles -c $PERIOD -o perf.data -- hyper $CALLS >rig.out 2>&1
+listed
+check "hv, plain record: samples in Xen" [ "$(in_xen cycles)" -ge 100 ]
+check "hv, plain record: all of them are a guest's to perf" \
+	[ "$(in_xen cycles G)" = "$(in_xen cycles)" ]
+
 # With call graphs: what led to a sample of Xen is not known, the sample is.
 sampled -g -e cycles -c $PERIOD -- hyper $CALLS
 $perf script -i perf.data $names -F misc,ip,sym 2>/dev/null |
@@ -55,7 +67,8 @@ check "hv: none of them is a guest's" none "$(grep -cE '^cpu-clock:? [Gg] ' rig.
 figure cpu-clock-guest "$(grep -cE '^cpu-clock:? [Gg] ' rig.samples)"
 
 if [ -d /sys/kernel/tracing/events/xen/xen_pmu_sample ]; then
-	# Both in one recording, and as a group: they begin and end as one.
+	# Both in one recording, and as a group: they begin and end as one. But an overflow
+	# while perf stops the first of them is no sample any more, and is still traced.
 	sampled -c $PERIOD -e '{cycles,xen:xen_pmu_sample}' -- hyper $CALLS
 	$perf script -i perf.data 2>/dev/null | grep -o 'domain=.* mode=.*' >rig.trace
 	traced=$(grep -c 'domain=32754 .* ip=0xffff8[0-7].*mode=hypervisor' rig.trace)
@@ -63,8 +76,8 @@ if [ -d /sys/kernel/tracing/events/xen/xen_pmu_sample ]; then
 	check "trace: hypervisor is where the address is Xen's" \
 		[ "$(grep -c mode=hypervisor rig.trace)" = $traced -a \
 		  "$(grep -c 'ip=0xffff8[0-7]' rig.trace)" = $traced ]
-	check "trace: as many in Xen as perf has" [ $traced = "$(in_xen cycles)" ]
-	check "trace: as many in all" [ "$(wc -l <rig.trace)" = "$(grep -c ^cycles rig.samples)" ]
+	near "trace: as many in Xen as perf has" $traced "$(in_xen cycles)" 2
+	near "trace: as many in all" "$(wc -l <rig.trace)" "$(grep -c ^cycles rig.samples)" 2
 	$perf report -i perf.data --no-group --stdio -s domain,mode 2>/dev/null |
 		awk '/xen_pmu_sample/ { on = 1 } on && /%/' >rig.shares
 	sed 's/^/#   /' rig.shares

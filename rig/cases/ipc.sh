@@ -19,17 +19,17 @@ allowed() {
 }
 
 count instructions,cycles loop $N
-close_to "instructions" "$(counted instructions)" $N 1
-close_to "cycles" "$(counted cycles)" $((CYCLES * N)) 1
+close_to "instructions" "$(counted instructions)" $N $OWN
+close_to "cycles" "$(counted cycles)" $((CYCLES * N)) $OWN
 # Twice each: one of them is on a general counter.
 count instructions,cycles,instructions:uk,cycles:uk loop $N
 for event in instructions cycles instructions:uk cycles:uk; do
 	scale=1
 	[ "${event%:*}" = instructions ] || scale=$CYCLES
-	close_to "$event, fixed or general" "$(counted $event)" $((scale * N)) 1
+	close_to "$event, fixed or general" "$(counted $event)" $((scale * N)) $OWN
 done
 count ref-cycles loop $N
-close_to "ref-cycles, on a fixed counter" "$(counted ref-cycles)" $((CYCLES * N)) 1
+close_to "ref-cycles, on a fixed counter" "$(counted ref-cycles)" $((CYCLES * N)) $OWN
 
 # The events that vpmu=arch allows beside those. The rig's processor has none of
 # them: what counts here is whether they can be opened.

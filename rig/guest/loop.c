@@ -7,7 +7,8 @@
  * executes INSTRUCTIONS user instructions (and a few ten thousand more to start
  * and to end), 60 % of them in hot(), 30 % in warm() and 10 % in cold(), all
  * called from round_trip(), called from work(), called from main(). The shares
- * are interleaved in small rounds, so a sample period does not fall into step.
+ * are interleaved in small rounds; a sample period that is a multiple of a round,
+ * or near one, is in step with them and sees what chance has put there.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 /*
  * A performance monitoring unit for x86 vCPUs under TCG.
  *
- * Everything is derived from the number of instructions a vCPU has retired,
- * which is exact under -icount and unknown (zero) without.  That number is
- * split at each change of privilege level, and the vCPU's instruction budget
- * is cut so that it stops right behind the instruction that makes a counter
- * with its interrupt enabled overflow.
+ * Everything is derived from the numbers of instructions and of branches that
+ * a vCPU has retired, which are exact under -icount and unknown (zero) without.
+ * They are split at each change of privilege level, and the vCPU's instruction
+ * budget is cut so that it stops right behind the instruction that makes a
+ * counter with its interrupt enabled overflow.
  */
 
 #include "qemu/osdep.h"
@@ -21,7 +21,9 @@
 
 #define COUNTER_BITS    48
 #define COUNTER_MASK    MAKE_64BIT_MASK(0, COUNTER_BITS)
-#define MAX_COUNTERS    8
+#define MAX_GENERAL     10
+#define MAX_FIXED       16
+#define MAX_COUNTERS    (MAX_GENERAL + MAX_FIXED)
 
 /* Bits of PERF_CTL (AMD) and IA32_PERFEVTSEL (Intel) that both share */
 #define SEL_USR         (1ULL << 16)
@@ -30,8 +32,8 @@
 #define SEL_INT         (1ULL << 20)
 #define SEL_EN          (1ULL << 22)
 #define SEL_INV         (1ULL << 23)
-#define SEL_CMASK       MAKE_64BIT_MASK(24, 8)
-#define SEL_NOT_PLAIN   (SEL_EDGE | SEL_INV | SEL_CMASK)
+#define SEL_CMASK_SHIFT 24
+#define SEL_CMASK_BITS  8
 
 #define AMD_SEL_GUEST_ONLY  (1ULL << 40)
 #define AMD_SEL_HOST_ONLY   (1ULL << 41)
@@ -42,15 +44,15 @@
 #define AMD_GENERAL_K7      4
 #define AMD_GENERAL_CORE    6
 
-#define INTEL_GENERAL       4
-#define INTEL_FIXED         3
 #define INTEL_FIXED_SHIFT   32
-#define INTEL_ARCH_EVENTS   7
+#define INTEL_FIXED_NAMED   4
 #define INTEL_SEL_RESERVED  MAKE_64BIT_MASK(32, 32)
-#define INTEL_COUNTERS      (MAKE_64BIT_MASK(0, INTEL_GENERAL) | \
-                             MAKE_64BIT_MASK(INTEL_FIXED_SHIFT, INTEL_FIXED))
+#define INTEL_METRICS_ON    (1ULL << 48)
 #define INTEL_OVF_EXTRA     MAKE_64BIT_MASK(61, 3)
 #define INTEL_FW_WRITE      (1ULL << 13)
+#define INTEL_METRICS       (1ULL << 15)
+#define INTEL_NO_ANYTHREAD  (1U << 15)
+#define INTEL_SLOTS_EVENT   7
 /* Performance monitoring available, no BTS, no PEBS */
 #define INTEL_MISC_ENABLE   ((1ULL << 7) | (1ULL << 11) | (1ULL << 12))
 
@@ -74,7 +76,29 @@ typedef struct X86PMU X86PMU;
 /* The privilege that the USR and OS bits tell apart */
 typedef enum PMUMode { MODE_OS, MODE_USR, MODE_NR } PMUMode;
 
-typedef enum PMUSource { COUNT_NOTHING, COUNT_INSNS, COUNT_CYCLES } PMUSource;
+/*
+ * What can be counted.  There are no caches and no predictor: what stands for
+ * them is a fixed part of what ran, so that no common event is nothing.
+ */
+typedef enum PMUSource {
+    COUNT_NOTHING,
+    COUNT_INSNS,
+    COUNT_CYCLES,
+    COUNT_BRANCHES,
+    COUNT_MISPREDICTED,     /* one of 16 branches */
+    COUNT_CACHE_REFS,       /* one for 64 instructions */
+    COUNT_CACHE_MISSES,     /* one for 512 */
+    COUNT_SLOTS,            /* four in a cycle */
+    SOURCES,
+} PMUSource;
+
+#define BRANCHES_PER_MISS   16
+#define INSNS_PER_REF       64
+#define INSNS_PER_MISS      512
+#define SLOTS_PER_CYCLE     4
+
+/* What of them: CMASK, INV and EDGE make a number of cycles of it */
+typedef enum PMUFilter { ALL, CYCLES_WITH, CYCLES_WITHOUT } PMUFilter;
 
 typedef struct PMUEvent {
     uint16_t select;
@@ -86,12 +110,19 @@ typedef struct PMUCounter {
     uint64_t value;
     /* What select and the global controls amount to */
     PMUSource source;
+    PMUFilter filter;
     bool in_mode[MODE_NR];
     bool interrupt;
 } PMUCounter;
 
+/* Whether the register is there depends on the processor */
+typedef enum PMUPresence {
+    ALWAYS, WITH_GENERAL, WITH_FIXED, WITH_FULL_WIDTH, WITH_METRICS,
+} PMUPresence;
+
 /* A run of MSRs; a missing function leaves the access to QEMU. */
 typedef struct PMURegister {
+    PMUPresence presence;
     uint32_t first;
     uint32_t stride;
     uint32_t number;
@@ -104,8 +135,7 @@ typedef struct PMUVendor {
     uint32_t cpuid_vendor1;
     int min_family;
     int max_family;
-    unsigned general;
-    unsigned fixed;
+    unsigned general;       /* 0: the CPU's properties tell */
     FeatureWord feature_word;
     uint32_t feature;
     bool arch_leaf;
@@ -116,7 +146,7 @@ typedef struct PMUVendor {
 
 /* What the benchmarks want to know; nothing here is seen by the guest. */
 typedef struct PMUWork {
-    uint64_t insns[MODE_NR];
+    uint64_t events[SOURCES][MODE_NR];
     uint64_t traps;
     uint64_t hypercalls;
 } PMUWork;
@@ -135,12 +165,16 @@ typedef struct PMUAccounting {
 struct X86PMU {
     X86CPU *cpu;
     const PMUVendor *vendor;
+    unsigned general;
+    uint32_t fixed;         /* a bit for each */
     PMUCounter counter[MAX_COUNTERS];
     uint64_t fixed_ctrl;
     uint64_t global_ctrl;
     uint64_t global_status;
+    uint64_t metrics;
     PMUMode mode;
     int64_t accounted;
+    uint64_t total[SOURCES];
     bool pmi_pending;
     PMUAccounting acct;
 };
@@ -150,9 +184,11 @@ static X86PMU *env_pmu(CPUX86State *env)
     return env_archcpu(env)->pmu;
 }
 
-static unsigned pmu_counters(const X86PMU *pmu)
+/* General counters come first, fixed ones from MAX_GENERAL on. */
+static bool counter_exists(const X86PMU *pmu, unsigned index)
 {
-    return pmu->vendor ? pmu->vendor->general + pmu->vendor->fixed : 0;
+    return index < MAX_GENERAL ? index < pmu->general
+                               : pmu->fixed >> (index - MAX_GENERAL) & 1;
 }
 
 /*
@@ -182,23 +218,27 @@ static void budget_cut(CPUState *cs, int64_t limit)
     }
 }
 
-static uint64_t global_bit(const X86PMU *pmu, unsigned index)
+static uint64_t global_bit(unsigned index)
 {
-    unsigned general = pmu->vendor->general;
-
-    return 1ULL << (index < general ? index
-                    : INTEL_FIXED_SHIFT + index - general);
+    return 1ULL << (index < MAX_GENERAL ? index
+                    : INTEL_FIXED_SHIFT + index - MAX_GENERAL);
 }
 
-static void counter_advance(X86PMU *pmu, unsigned index, int64_t insns)
+/* In a cycle one instruction retires or none, so one event happens or none. */
+static uint64_t cycles_with(PMUSource source, const uint64_t *total)
 {
-    PMUCounter *c = &pmu->counter[index];
+    return source == COUNT_SLOTS ? total[COUNT_CYCLES] : total[source];
+}
 
-    c->value += c->source == COUNT_CYCLES ? icount_to_ns(insns) : insns;
-    if (c->value > COUNTER_MASK) {
-        c->value &= COUNTER_MASK;
-        pmu->global_status |= global_bit(pmu, index);
-        pmu->pmi_pending |= c->interrupt;
+static uint64_t counter_total(const PMUCounter *c, const uint64_t *total)
+{
+    switch (c->filter) {
+    case CYCLES_WITH:
+        return cycles_with(c->source, total);
+    case CYCLES_WITHOUT:
+        return total[COUNT_CYCLES] - cycles_with(c->source, total);
+    default:
+        return total[c->source];
     }
 }
 
@@ -206,7 +246,32 @@ static bool counter_runs(const X86PMU *pmu, unsigned index)
 {
     const PMUCounter *c = &pmu->counter[index];
 
-    return c->source != COUNT_NOTHING && c->in_mode[pmu->mode];
+    return counter_exists(pmu, index) && c->in_mode[pmu->mode];
+}
+
+static void counter_advance(X86PMU *pmu, unsigned index, uint64_t events)
+{
+    PMUCounter *c = &pmu->counter[index];
+
+    c->value += events;
+    if (c->value > COUNTER_MASK) {
+        c->value &= COUNTER_MASK;
+        pmu->global_status |= global_bit(index);
+        pmu->pmi_pending |= c->interrupt;
+    }
+}
+
+static void totals_update(X86PMU *pmu, int64_t insns)
+{
+    uint64_t *total = pmu->total;
+
+    total[COUNT_INSNS] += insns;
+    total[COUNT_CYCLES] += icount_to_ns(insns);
+    total[COUNT_BRANCHES] = pmu->cpu->env.branches;
+    total[COUNT_MISPREDICTED] = total[COUNT_BRANCHES] / BRANCHES_PER_MISS;
+    total[COUNT_CACHE_REFS] = total[COUNT_INSNS] / INSNS_PER_REF;
+    total[COUNT_CACHE_MISSES] = total[COUNT_INSNS] / INSNS_PER_MISS;
+    total[COUNT_SLOTS] = total[COUNT_CYCLES] * SLOTS_PER_CYCLE;
 }
 
 /*
@@ -217,21 +282,61 @@ static void pmu_account(X86PMU *pmu)
 {
     int64_t retired = insns_retired(CPU(pmu->cpu));
     int64_t insns = retired - pmu->accounted;
+    PMUWork *work = &pmu->acct.total;
+    uint64_t before[SOURCES];
     unsigned i;
 
     if (insns <= 0) {
         return;
     }
     pmu->accounted = retired;
-    pmu->acct.total.insns[pmu->mode] += insns;
-    for (i = 0; i < pmu_counters(pmu); i++) {
+    memcpy(before, pmu->total, sizeof(before));
+    totals_update(pmu, insns);
+    for (i = 0; i < SOURCES; i++) {
+        work->events[i][pmu->mode] += pmu->total[i] - before[i];
+    }
+    for (i = 0; i < MAX_COUNTERS; i++) {
         if (counter_runs(pmu, i)) {
-            counter_advance(pmu, i, insns);
+            const PMUCounter *c = &pmu->counter[i];
+
+            counter_advance(pmu, i, counter_total(c, pmu->total) -
+                                    counter_total(c, before));
         }
     }
 }
 
-/* Instructions until a counter overflows that is to interrupt */
+/*
+ * So many instructions at least until @missing events have happened.  It is
+ * exact where an event goes with instructions; else, the closer it comes, the
+ * shorter is the way to the next look, and it is never passed.
+ */
+static int64_t insns_until(const X86PMU *pmu, const PMUCounter *c,
+                           uint64_t missing)
+{
+    const uint64_t *total = pmu->total;
+
+    if (c->filter == CYCLES_WITHOUT) {
+        return icount_round(missing);
+    }
+    switch (c->source) {
+    case COUNT_CYCLES:
+        return icount_round(missing);
+    case COUNT_SLOTS:
+        return icount_round(c->filter == CYCLES_WITH ? missing
+                            : DIV_ROUND_UP(missing, SLOTS_PER_CYCLE));
+    case COUNT_MISPREDICTED:
+        return missing * BRANCHES_PER_MISS -
+               total[COUNT_BRANCHES] % BRANCHES_PER_MISS;
+    case COUNT_CACHE_REFS:
+        return missing * INSNS_PER_REF - total[COUNT_INSNS] % INSNS_PER_REF;
+    case COUNT_CACHE_MISSES:
+        return missing * INSNS_PER_MISS - total[COUNT_INSNS] % INSNS_PER_MISS;
+    default:
+        return missing;
+    }
+}
+
+/* Instructions until a counter may overflow that is to interrupt */
 static int64_t pmu_headroom(X86PMU *pmu)
 {
     int64_t headroom = INT64_MAX;
@@ -240,14 +345,12 @@ static int64_t pmu_headroom(X86PMU *pmu)
     if (pmu->pmi_pending) {
         return 0;
     }
-    for (i = 0; i < pmu_counters(pmu); i++) {
-        PMUCounter *c = &pmu->counter[i];
+    for (i = 0; i < MAX_COUNTERS; i++) {
+        const PMUCounter *c = &pmu->counter[i];
 
-        if (c->interrupt && counter_runs(pmu, i)) {
-            int64_t missing = COUNTER_MASK + 1 - c->value;
-
-            headroom = MIN(headroom, c->source == COUNT_CYCLES
-                                     ? icount_round(missing) : missing);
+        if (c->interrupt && c->source != COUNT_NOTHING && counter_runs(pmu, i)) {
+            headroom = MIN(headroom,
+                           insns_until(pmu, c, COUNTER_MASK + 1 - c->value));
         }
     }
     return headroom;
@@ -262,8 +365,10 @@ static void pmu_decode(X86PMU *pmu)
 {
     unsigned i;
 
-    for (i = 0; i < pmu_counters(pmu); i++) {
-        pmu->vendor->decode(pmu, i);
+    for (i = 0; i < MAX_COUNTERS; i++) {
+        if (counter_exists(pmu, i)) {
+            pmu->vendor->decode(pmu, i);
+        }
     }
 }
 
@@ -323,9 +428,42 @@ static PMUSource event_source(const PMUEvent *event, uint64_t select)
     return COUNT_NOTHING;
 }
 
+static bool in_every_cycle(PMUSource source)
+{
+    return source == COUNT_CYCLES || source == COUNT_SLOTS;
+}
+
+/*
+ * SDM and APM: with CMASK a counter counts the cycles in which as many events
+ * happen, with INV those in which fewer do, with EDGE how often that begins.
+ * INV without CMASK is as if it was not set; EDGE then looks at any event.
+ */
+static void counter_filter(PMUCounter *c)
+{
+    uint64_t cmask = extract64(c->select, SEL_CMASK_SHIFT, SEL_CMASK_BITS);
+    bool inverted = cmask && c->select & SEL_INV;
+    uint64_t most = c->source == COUNT_SLOTS ? SLOTS_PER_CYCLE : 1;
+
+    c->filter = ALL;
+    if (c->select & SEL_EDGE) {
+        /* An event has a cycle before it without one, and one after it. */
+        if (cmask > most || in_every_cycle(c->source)) {
+            c->source = COUNT_NOTHING;
+        }
+    } else if (cmask > most) {
+        c->source = inverted ? COUNT_CYCLES : COUNT_NOTHING;
+    } else if (cmask) {
+        c->filter = inverted ? CYCLES_WITHOUT : CYCLES_WITH;
+    }
+}
+
 static void counter_decode(PMUCounter *c, PMUSource source)
 {
     c->source = source;
+    c->filter = ALL;
+    if (source != COUNT_NOTHING) {
+        counter_filter(c);
+    }
     c->in_mode[MODE_OS] = c->select & SEL_OS;
     c->in_mode[MODE_USR] = c->select & SEL_USR;
     c->interrupt = c->select & SEL_INT;
@@ -350,9 +488,16 @@ static bool value_refused(X86PMU *pmu, unsigned index, uint64_t value)
  * AMD: APM volume 2, 13.2 and the PERF_CTL/PERF_CTR register descriptions
  */
 
+/* Unit masks are not looked at. */
 static const PMUEvent amd_events[] = {
     { 0x076, COUNT_CYCLES },    /* cycles not in halt */
     { 0x0c0, COUNT_INSNS },     /* retired instructions */
+    { 0x0c2, COUNT_BRANCHES },
+    { 0x0c3, COUNT_MISPREDICTED },
+    { 0x07d, COUNT_CACHE_REFS },    /* up to family 16h */
+    { 0x07e, COUNT_CACHE_MISSES },
+    { 0x060, COUNT_CACHE_REFS },    /* family 17h and later */
+    { 0x064, COUNT_CACHE_MISSES },
     { }
 };
 
@@ -363,8 +508,7 @@ static void amd_decode(X86PMU *pmu, unsigned index)
                      extract64(c->select, 32, 4) << 8;
     bool guest_only = (c->select & AMD_SEL_GUEST_ONLY) &&
                       !(c->select & AMD_SEL_HOST_ONLY);
-    bool counts = (c->select & SEL_EN) && !(c->select & SEL_NOT_PLAIN) &&
-                  !guest_only;
+    bool counts = (c->select & SEL_EN) && !guest_only;
 
     counter_decode(c, counts ? event_source(amd_events, event)
                              : COUNT_NOTHING);
@@ -386,8 +530,8 @@ static bool amd_counter_write(X86PMU *pmu, unsigned index, uint64_t value)
 }
 
 #define AMD_K7_REGISTERS \
-    { 0xc0010000, 1, AMD_GENERAL_K7, select_read, amd_select_write }, \
-    { 0xc0010004, 1, AMD_GENERAL_K7, counter_read, amd_counter_write }
+    { ALWAYS, 0xc0010000, 1, AMD_GENERAL_K7, select_read, amd_select_write }, \
+    { ALWAYS, 0xc0010004, 1, AMD_GENERAL_K7, counter_read, amd_counter_write }
 
 static const PMURegister amd_k7_registers[] = {
     AMD_K7_REGISTERS,
@@ -396,40 +540,53 @@ static const PMURegister amd_k7_registers[] = {
 
 static const PMURegister amd_core_registers[] = {
     AMD_K7_REGISTERS,
-    { 0xc0010200, 2, AMD_GENERAL_CORE, select_read, amd_select_write },
-    { 0xc0010201, 2, AMD_GENERAL_CORE, counter_read, amd_counter_write },
+    { ALWAYS, 0xc0010200, 2, AMD_GENERAL_CORE, select_read, amd_select_write },
+    { ALWAYS, 0xc0010201, 2, AMD_GENERAL_CORE, counter_read, amd_counter_write },
     { }
 };
 
 /*
- * Intel: SDM volume 3B, architectural performance monitoring version 3
+ * Intel: SDM volume 3B, architectural performance monitoring versions 1 to 5
  */
 
 static const PMUEvent intel_events[] = {
     { 0x003c, COUNT_CYCLES },   /* core cycles */
     { 0x013c, COUNT_CYCLES },   /* reference cycles: the same clock here */
     { 0x00c0, COUNT_INSNS },    /* instructions retired */
+    { 0x00c4, COUNT_BRANCHES },
+    { 0x00c5, COUNT_MISPREDICTED },
+    { 0x4f2e, COUNT_CACHE_REFS },
+    { 0x412e, COUNT_CACHE_MISSES },
+    { 0x01a4, COUNT_SLOTS },
     { }
 };
 
-static const PMUSource intel_fixed_source[INTEL_FIXED] = {
-    COUNT_INSNS, COUNT_CYCLES, COUNT_CYCLES,
+/* Those behind are of small cores, and count nothing here. */
+static const PMUSource intel_fixed_source[INTEL_FIXED_NAMED] = {
+    COUNT_INSNS, COUNT_CYCLES, COUNT_CYCLES, COUNT_SLOTS,
 };
 
-static void intel_decode_general(PMUCounter *c)
+static PMUSource intel_source(const X86PMU *pmu, uint64_t select)
 {
-    bool counts = (c->select & SEL_EN) && !(c->select & SEL_NOT_PLAIN);
+    PMUSource source = event_source(intel_events, extract64(select, 0, 16));
 
-    counter_decode(c, counts ? event_source(intel_events,
-                                            extract64(c->select, 0, 16))
-                             : COUNT_NOTHING);
+    return source == COUNT_SLOTS &&
+           pmu->cpu->pmu_shape.events <= INTEL_SLOTS_EVENT ? COUNT_NOTHING
+                                                           : source;
+}
+
+static void intel_decode_general(const X86PMU *pmu, PMUCounter *c)
+{
+    counter_decode(c, c->select & SEL_EN ? intel_source(pmu, c->select)
+                                         : COUNT_NOTHING);
 }
 
 static void intel_decode_fixed(PMUCounter *c, unsigned fixed, uint64_t ctrl)
 {
     unsigned bits = extract64(ctrl, fixed * FIXED_CTRL_BITS, FIXED_CTRL_BITS);
 
-    c->source = intel_fixed_source[fixed];
+    c->source = fixed < INTEL_FIXED_NAMED ? intel_fixed_source[fixed]
+                                          : COUNT_NOTHING;
     c->in_mode[MODE_OS] = bits & FIXED_CTRL_OS;
     c->in_mode[MODE_USR] = bits & FIXED_CTRL_USR;
     c->interrupt = bits & FIXED_CTRL_PMI;
@@ -439,14 +596,35 @@ static void intel_decode(X86PMU *pmu, unsigned index)
 {
     PMUCounter *c = &pmu->counter[index];
 
-    if (index < INTEL_GENERAL) {
-        intel_decode_general(c);
+    if (index < MAX_GENERAL) {
+        intel_decode_general(pmu, c);
     } else {
-        intel_decode_fixed(c, index - INTEL_GENERAL, pmu->fixed_ctrl);
+        intel_decode_fixed(c, index - MAX_GENERAL, pmu->fixed_ctrl);
     }
-    if (!(pmu->global_ctrl & global_bit(pmu, index))) {
+    if (!(pmu->global_ctrl & global_bit(index))) {
         c->source = COUNT_NOTHING;
+        c->filter = ALL;
     }
+}
+
+/* Bits of the global registers that stand for counters */
+static uint64_t intel_counters(const X86PMU *pmu)
+{
+    return ((1ULL << pmu->general) - 1) |
+           (uint64_t)pmu->fixed << INTEL_FIXED_SHIFT;
+}
+
+static uint64_t intel_fixed_ctrl_bits(const X86PMU *pmu)
+{
+    uint64_t bits = 0;
+    unsigned i;
+
+    for (i = 0; i < MAX_FIXED; i++) {
+        if (counter_exists(pmu, MAX_GENERAL + i)) {
+            bits |= MAKE_64BIT_MASK(i * FIXED_CTRL_BITS, FIXED_CTRL_BITS);
+        }
+    }
+    return bits;
 }
 
 static bool intel_select_write(X86PMU *pmu, unsigned index, uint64_t value)
@@ -475,12 +653,12 @@ static bool intel_full_write(X86PMU *pmu, unsigned index, uint64_t value)
 
 static uint64_t intel_fixed_read(X86PMU *pmu, unsigned index)
 {
-    return counter_read(pmu, INTEL_GENERAL + index);
+    return counter_read(pmu, MAX_GENERAL + index);
 }
 
 static bool intel_fixed_write(X86PMU *pmu, unsigned index, uint64_t value)
 {
-    return intel_full_write(pmu, INTEL_GENERAL + index, value);
+    return intel_full_write(pmu, MAX_GENERAL + index, value);
 }
 
 static uint64_t intel_fixed_ctrl_read(X86PMU *pmu, unsigned index)
@@ -490,7 +668,7 @@ static uint64_t intel_fixed_ctrl_read(X86PMU *pmu, unsigned index)
 
 static bool intel_fixed_ctrl_write(X86PMU *pmu, unsigned index, uint64_t value)
 {
-    if (value & ~MAKE_64BIT_MASK(0, INTEL_FIXED * FIXED_CTRL_BITS)) {
+    if (value & ~intel_fixed_ctrl_bits(pmu)) {
         return false;
     }
     pmu->fixed_ctrl = value;
@@ -510,7 +688,9 @@ static uint64_t intel_global_ctrl_read(X86PMU *pmu, unsigned index)
 static bool intel_global_ctrl_write(X86PMU *pmu, unsigned index,
                                     uint64_t value)
 {
-    if (value & ~INTEL_COUNTERS) {
+    uint64_t metrics = pmu->cpu->pmu_shape.metrics ? INTEL_METRICS_ON : 0;
+
+    if (value & ~(intel_counters(pmu) | metrics)) {
         return false;
     }
     pmu->global_ctrl = value;
@@ -524,7 +704,7 @@ static uint64_t intel_ovf_ctrl_read(X86PMU *pmu, unsigned index)
 
 static bool intel_ovf_ctrl_write(X86PMU *pmu, unsigned index, uint64_t value)
 {
-    if (value & ~(INTEL_COUNTERS | INTEL_OVF_EXTRA)) {
+    if (value & ~(intel_counters(pmu) | INTEL_OVF_EXTRA)) {
         return false;
     }
     pmu->global_status &= ~value;
@@ -533,7 +713,10 @@ static bool intel_ovf_ctrl_write(X86PMU *pmu, unsigned index, uint64_t value)
 
 static uint64_t intel_capabilities_read(X86PMU *pmu, unsigned index)
 {
-    return INTEL_FW_WRITE;
+    const struct X86PMUShape *shape = &pmu->cpu->pmu_shape;
+
+    return (shape->full_width ? INTEL_FW_WRITE : 0) |
+           (shape->metrics ? INTEL_METRICS : 0);
 }
 
 static uint64_t intel_misc_enable_read(X86PMU *pmu, unsigned index)
@@ -541,23 +724,38 @@ static uint64_t intel_misc_enable_read(X86PMU *pmu, unsigned index)
     return pmu->cpu->env.msr_ia32_misc_enable | INTEL_MISC_ENABLE;
 }
 
+/* The parts of the slots are whatever was written: nothing measures them. */
+static uint64_t intel_metrics_read(X86PMU *pmu, unsigned index)
+{
+    return pmu->metrics;
+}
+
+static bool intel_metrics_write(X86PMU *pmu, unsigned index, uint64_t value)
+{
+    pmu->metrics = value;
+    return true;
+}
+
 static const PMURegister intel_registers[] = {
-    { MSR_P6_PERFCTR0, 1, INTEL_GENERAL, counter_read, intel_legacy_write },
-    { MSR_P6_EVNTSEL0, 1, INTEL_GENERAL, select_read, intel_select_write },
-    { MSR_IA32_MISC_ENABLE, 1, 1, intel_misc_enable_read },
-    { MSR_CORE_PERF_FIXED_CTR0, 1, INTEL_FIXED,
+    { WITH_GENERAL, MSR_P6_PERFCTR0, 1, MAX_GENERAL,
+      counter_read, intel_legacy_write },
+    { WITH_GENERAL, MSR_P6_EVNTSEL0, 1, MAX_GENERAL,
+      select_read, intel_select_write },
+    { ALWAYS, MSR_IA32_MISC_ENABLE, 1, 1, intel_misc_enable_read },
+    { WITH_FIXED, MSR_CORE_PERF_FIXED_CTR0, 1, MAX_FIXED,
       intel_fixed_read, intel_fixed_write },
-    { MSR_IA32_PERF_CAPABILITIES, 1, 1,
+    { WITH_METRICS, 0x329, 1, 1, intel_metrics_read, intel_metrics_write },
+    { ALWAYS, MSR_IA32_PERF_CAPABILITIES, 1, 1,
       intel_capabilities_read, value_refused },
-    { MSR_CORE_PERF_FIXED_CTR_CTRL, 1, 1,
+    { ALWAYS, MSR_CORE_PERF_FIXED_CTR_CTRL, 1, 1,
       intel_fixed_ctrl_read, intel_fixed_ctrl_write },
-    { MSR_CORE_PERF_GLOBAL_STATUS, 1, 1,
+    { ALWAYS, MSR_CORE_PERF_GLOBAL_STATUS, 1, 1,
       intel_global_status_read, value_refused },
-    { MSR_CORE_PERF_GLOBAL_CTRL, 1, 1,
+    { ALWAYS, MSR_CORE_PERF_GLOBAL_CTRL, 1, 1,
       intel_global_ctrl_read, intel_global_ctrl_write },
-    { MSR_CORE_PERF_GLOBAL_OVF_CTRL, 1, 1,
+    { ALWAYS, MSR_CORE_PERF_GLOBAL_OVF_CTRL, 1, 1,
       intel_ovf_ctrl_read, intel_ovf_ctrl_write },
-    { 0x4c1, 1, INTEL_GENERAL, counter_read, intel_full_write },
+    { WITH_FULL_WIDTH, 0x4c1, 1, MAX_GENERAL, counter_read, intel_full_write },
     { }
 };
 
@@ -591,8 +789,6 @@ static const PMUVendor pmu_vendors[] = {
         .cpuid_vendor1 = CPUID_VENDOR_INTEL_1,
         .min_family = 0x6,
         .max_family = 0x6,
-        .general = INTEL_GENERAL,
-        .fixed = INTEL_FIXED,
         .feature_word = FEAT_1_ECX,
         .feature = CPUID_EXT_PDCM,
         .arch_leaf = true,
@@ -624,7 +820,30 @@ static const PMURegister *pmu_find(X86PMU *pmu, uint32_t msr, unsigned *index)
     return NULL;
 }
 
-bool x86_pmu_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *value)
+static bool register_exists(const X86PMU *pmu, const PMURegister *reg,
+                            unsigned index)
+{
+    switch (reg->presence) {
+    case WITH_GENERAL:
+        return counter_exists(pmu, index);
+    case WITH_FIXED:
+        return counter_exists(pmu, MAX_GENERAL + index);
+    case WITH_FULL_WIDTH:
+        return pmu->cpu->pmu_shape.full_width && counter_exists(pmu, index);
+    case WITH_METRICS:
+        return pmu->cpu->pmu_shape.metrics;
+    default:
+        return true;
+    }
+}
+
+static G_NORETURN void refuse(CPUX86State *env, uintptr_t ra)
+{
+    raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
+}
+
+bool x86_pmu_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *value,
+                   uintptr_t ra)
 {
     X86PMU *pmu = env_pmu(env);
     unsigned index;
@@ -632,6 +851,9 @@ bool x86_pmu_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *value)
 
     if (!reg) {
         return false;
+    }
+    if (!register_exists(pmu, reg, index)) {
+        refuse(env, ra);
     }
     pmu_account(pmu);
     *value = reg->read(pmu, index);
@@ -649,8 +871,8 @@ bool x86_pmu_wrmsr(CPUX86State *env, uint32_t msr, uint64_t value,
         return false;
     }
     pmu_account(pmu);
-    if (!reg->write(pmu, index, value)) {
-        raise_exception_err_ra(env, EXCP0D_GPF, 0, ra);
+    if (!register_exists(pmu, reg, index) || !reg->write(pmu, index, value)) {
+        refuse(env, ra);
     }
     pmu_decode(pmu);
     pmu_cut_budget(pmu);
@@ -660,31 +882,39 @@ bool x86_pmu_wrmsr(CPUX86State *env, uint32_t msr, uint64_t value,
 bool x86_pmu_rdpmc(CPUX86State *env, uint32_t index, uint64_t *value)
 {
     X86PMU *pmu = env_pmu(env);
-    const PMUVendor *vendor = pmu->vendor;
     bool fixed = index & RDPMC_FIXED;
+    unsigned most = fixed ? MAX_FIXED : MAX_GENERAL;
 
-    if (!vendor) {
+    index &= ~RDPMC_FIXED;
+    if (index >= most) {
         return false;
     }
-    index &= ~RDPMC_FIXED;
-    if (index >= (fixed ? vendor->fixed : vendor->general)) {
+    index += fixed ? MAX_GENERAL : 0;
+    if (!counter_exists(pmu, index)) {
         return false;
     }
     pmu_account(pmu);
-    *value = counter_read(pmu, fixed ? vendor->general + index : index);
+    *value = counter_read(pmu, index);
     return true;
 }
 
+/* SDM volume 2A, CPUID: EDX has the fixed counters from the first on. */
 void x86_pmu_cpuid(X86CPU *cpu, uint32_t *eax, uint32_t *ebx,
                    uint32_t *ecx, uint32_t *edx)
 {
-    const PMUVendor *vendor = cpu->pmu->vendor;
+    const struct X86PMUShape *shape = &cpu->pmu_shape;
+    const X86PMU *pmu = cpu->pmu;
 
     *eax = *ebx = *ecx = *edx = 0;
-    if (vendor && vendor->arch_leaf) {
-        *eax = 3 | vendor->general << 8 | COUNTER_BITS << 16 |
-               INTEL_ARCH_EVENTS << 24;
-        *edx = vendor->fixed | COUNTER_BITS << 5;
+    if (!pmu->vendor || !pmu->vendor->arch_leaf) {
+        return;
+    }
+    *eax = shape->version | pmu->general << 8 | COUNTER_BITS << 16 |
+           shape->events << 24;
+    *edx = shape->fixed | COUNTER_BITS << 5;
+    if (shape->version >= 5) {
+        *ecx = pmu->fixed;
+        *edx |= INTEL_NO_ANYTHREAD;
     }
 }
 
@@ -721,7 +951,8 @@ static void work_add_since(PMUWork *sum, const PMUWork *now,
     int mode;
 
     for (mode = 0; mode < MODE_NR; mode++) {
-        sum->insns[mode] += now->insns[mode] - then->insns[mode];
+        sum->events[COUNT_INSNS][mode] += now->events[COUNT_INSNS][mode] -
+                                          then->events[COUNT_INSNS][mode];
     }
     sum->traps += now->traps - then->traps;
     sum->hypercalls += now->hypercalls - then->hypercalls;
@@ -777,11 +1008,22 @@ static gboolean log_trap(gpointer key, gpointer value, gpointer opaque)
 
 static void log_cpu(FILE *log, int cpu, const PMUAccounting *acct)
 {
+    static const char *const name[SOURCES] = {
+        [COUNT_INSNS] = "instr", [COUNT_BRANCHES] = "branches",
+        [COUNT_MISPREDICTED] = "branch_misses",
+        [COUNT_CACHE_REFS] = "cache_refs",
+        [COUNT_CACHE_MISSES] = "cache_misses",
+    };
     LogLine line = { log, cpu };
-    int op;
+    int op, i;
 
-    fprintf(log, "cpu %d instr_usr %" PRIu64 " instr_os %" PRIu64 "\n", cpu,
-            acct->total.insns[MODE_USR], acct->total.insns[MODE_OS]);
+    for (i = 0; i < SOURCES; i++) {
+        if (name[i]) {
+            fprintf(log, "cpu %d %s_usr %" PRIu64 " %s_os %" PRIu64 "\n", cpu,
+                    name[i], acct->total.events[i][MODE_USR],
+                    name[i], acct->total.events[i][MODE_OS]);
+        }
+    }
     g_tree_foreach(acct->traps, log_trap, &line);
     for (op = 0; op < XENPMU_OPS; op++) {
         if (acct->xenpmu[op]) {
@@ -791,8 +1033,8 @@ static void log_cpu(FILE *log, int cpu, const PMUAccounting *acct)
     }
     fprintf(log, "cpu %d pmi count %" PRIu64 " usr %" PRIu64 " os %" PRIu64
             " traps %" PRIu64 " hypercalls %" PRIu64 "\n", cpu,
-            acct->pmis_closed, acct->in_pmi.insns[MODE_USR],
-            acct->in_pmi.insns[MODE_OS], acct->in_pmi.traps,
+            acct->pmis_closed, acct->in_pmi.events[COUNT_INSNS][MODE_USR],
+            acct->in_pmi.events[COUNT_INSNS][MODE_OS], acct->in_pmi.traps,
             acct->in_pmi.hypercalls);
     fprintf(log, "cpu %d pmis_raised %" PRIu64 "\n", cpu, acct->pmis_raised);
 }
@@ -855,8 +1097,9 @@ static int cpuid_family(const CPUX86State *env)
                          : family;
 }
 
-static const PMUVendor *vendor_find(const CPUX86State *env)
+static const PMUVendor *vendor_find(const X86CPU *cpu)
 {
+    const CPUX86State *env = &cpu->env;
     int family = cpuid_family(env);
     int i;
 
@@ -865,7 +1108,7 @@ static const PMUVendor *vendor_find(const CPUX86State *env)
 
         if (vendor->cpuid_vendor1 == env->cpuid_vendor1 &&
             vendor->min_family <= family && family <= vendor->max_family) {
-            return vendor;
+            return vendor->general || cpu->pmu_shape.version ? vendor : NULL;
         }
     }
     return NULL;
@@ -876,9 +1119,16 @@ void x86_pmu_realize(X86CPU *cpu)
     X86PMU *pmu = g_new0(X86PMU, 1);
 
     pmu->cpu = cpu;
-    pmu->vendor = vendor_find(&cpu->env);
+    pmu->vendor = vendor_find(cpu);
     pmu->acct.traps = g_tree_new_full(trap_order, NULL, g_free, g_free);
     cpu->pmu = pmu;
+    if (pmu->vendor && pmu->vendor->general) {
+        pmu->general = pmu->vendor->general;
+    } else if (pmu->vendor) {
+        pmu->general = MIN(cpu->pmu_shape.general, MAX_GENERAL);
+        pmu->fixed = (1U << MIN(cpu->pmu_shape.fixed, MAX_FIXED)) - 1;
+        pmu->fixed |= cpu->pmu_shape.fixed_map;
+    }
     if (pmu->vendor) {
         cpu->enable_pmu = true;
         cpu->env.features[pmu->vendor->feature_word] |= pmu->vendor->feature;
@@ -902,8 +1152,7 @@ void x86_pmu_reset(X86CPU *cpu)
     memset(pmu->counter, 0, sizeof(pmu->counter));
     pmu->fixed_ctrl = 0;
     pmu->global_status = 0;
-    pmu->global_ctrl = pmu->vendor
-                       ? MAKE_64BIT_MASK(0, pmu->vendor->general) : 0;
+    pmu->global_ctrl = (1ULL << pmu->general) - 1;
     pmu->pmi_pending = false;
     pmu->mode = MODE_OS;
 }

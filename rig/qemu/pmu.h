@@ -16,8 +16,9 @@ void x86_pmu_reset(X86CPU *cpu);
 void x86_pmu_cpuid(X86CPU *cpu, uint32_t *eax, uint32_t *ebx,
                    uint32_t *ecx, uint32_t *edx);
 
-/* True if the MSR is the PMU's; a refused write raises #GP. */
-bool x86_pmu_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *value);
+/* True if the MSR is the PMU's; what it refuses raises #GP. */
+bool x86_pmu_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *value,
+                   uintptr_t ra);
 bool x86_pmu_wrmsr(CPUX86State *env, uint32_t msr, uint64_t value,
                    uintptr_t ra);
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+# about: random programs on perf_event_open(): the kernel lives, and counts right
+# cpus: amd intel
+# kernel: lockup
+# kernels: ours
+# xens: 4.17 4.20
+# smp: 2
+# linux: nmi_watchdog=1 rig_seed=SEEDS
+# timeout: 900
+# A seed may say more: SEED:LAST:FIRST:LEFT-OUT:..., as `rig/run shrink` does.
+ROUNDS=150
+. "${0%/*}/storm.sh"
+
+ready
+# perf's brake, as it is outside of the rig: an overflow behind every instruction would
+# leave no time for anything else.
+rate=$(cat /proc/sys/kernel/perf_event_max_sample_rate)
+echo 25 >/proc/sys/kernel/perf_cpu_time_max_percent
+for seed in $(echo "${RIG_SEED:-1}" | tr + ' '); do
+	set -- $(echo "$seed" | tr : ' ')
+	[ $# -gt 1 ] || set -- "$1" "$ROUNDS"
+	echo "# fuzz $*"
+	if fuzz "$@" >fuzz.out 2>&1; then
+		pass "seed $1: every process ends"
+	else
+		fail "seed $1: every process ends" "$(grep -v '^fuzz' fuzz.out | head -1)"
+	fi
+	sed -n 's/^fuzz/# fuzz/p' fuzz.out
+done
+echo 0 >/proc/sys/kernel/perf_cpu_time_max_percent
+echo "$rate" >/proc/sys/kernel/perf_event_max_sample_rate
+calm

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+# about: the module comes and goes while perf counts and samples
+# cpus: amd intel
+# kernels: stock
+# smp: 2
+# timeout: 500
+. "${0%/*}/lib.sh"
+module=/modules/xen_pmu.ko
+mode=/sys/hypervisor/pmu/pmu_mode
+ROUNDS=${RIG_ROUNDS:-2}
+PIECE=100000000
+PART=40000000
+
+load() {
+	insmod $module
+}
+
+remove() {
+	rmmod xen_pmu
+}
+
+refused() {
+	load 2>&1 | grep -q "can't insert"
+}
+
+# come_and_go: while the job is at work; leaves the module loaded, and ends the job
+come_and_go() {
+	sleep 0.5
+	for round in $(seq $ROUNDS); do
+		remove && sleep 0.2 && load && sleep 0.2 || return 1
+	done
+	[ ! -e pieces ]
+}
+
+# as_long: what the job is, one piece after the other on CPU 1 until it is told to end
+cat >as_long.sh <<W
+n=0
+until [ -e end ]; do
+	taskset -c 1 loop $PIECE
+	n=\$((n + 1))
+done >/dev/null
+echo \$n >pieces
+W
+
+# across NAME COMMAND...: the command with that job, and the module comes and goes
+across() {
+	what=$1
+	shift
+	rm -f end pieces
+	"$@" sh as_long.sh >rig.out 2>&1 &
+	job=$!
+	check "$what: it comes and goes meanwhile" come_and_go
+	touch end
+	wait $job
+	executed=$(($(cat pieces) * PIECE))
+	echo "# executed $executed"
+}
+
+# counts_right NAME: the next program is counted, on either CPU
+counts_right() {
+	for cpu in 0 1; do
+		count instructions taskset -c $cpu loop $PART
+		close_to "$1: instructions on CPU $cpu" "$(counted instructions)" $PART 8
+	done
+}
+
+check "it is loaded" grep -q '^xen_pmu ' /proc/modules
+check "and says so" [ "$(dmesg | grep -c 'xen_pmu: in place of')" = 1 ]
+check "it is not loaded twice" refused
+counts_right loaded
+check "removal" remove
+counts_right removed
+check "loading" load
+counts_right "loaded again"
+
+across counting $perf stat -x, -o rig.stat -e instructions,cycles --
+for event in instructions cycles; do
+	[ $event = cycles ] && times=$CYCLES || times=1
+	close_to "counting: $event" "$(counted $event)" $((times * executed)) 4
+	figure counted-$event "$(percent "$(counted $event)" $((times * executed)))" %
+	figure running-$event "$(running $event)" %
+	check "counting: $event were on a counter most of the time" \
+		[ "$(running $event | cut -d. -f1)" -ge 90 ]
+done
+
+across intervals $perf stat -I 100 -x, -a -o intervals -e instructions --
+sed 's/^/# /' intervals
+# Two processors execute at most half an instruction in a nanosecond each. perf looks
+# at the clock first and may have to wait for the counts: what one interval has too
+# much then, the next has too little.
+check "intervals: none jumps" awk -F, '$4 ~ /instructions/ {
+	time = 1000000000 * ($1 - before); before = $1
+	if ($2 + last > 1.1 * (time + last_time)) bad = 1
+	last = $2 + 0; last_time = time } END { exit bad + 0 }' intervals
+
+across sampling $perf record -q -e instructions -c 1000000 -o perf.data --
+summarise
+figure samples "$(percent "$(samples)" $((executed / 1000000)))" %
+close_to "sampling: as many as were executed" "$(samples)" $((executed / 1000000)) 10
+check "sampling: where the program is" [ "$(hottest)" = hot ]
+
+echo 0 >/sys/devices/system/cpu/cpu1/online
+echo 1 >/sys/devices/system/cpu/cpu1/online
+counts_right "a CPU went and came"
+echo 0 >/sys/devices/system/cpu/cpu1/online
+check "removal while a CPU is away" remove
+echo 1 >/sys/devices/system/cpu/cpu1/online
+counts_right "removed while a CPU was away"
+
+echo off >$mode
+check "it is refused while the mode is off" refused
+check "and says why" [ "$(dmesg | tail -1 | grep -c 'mode is off.*nothing was changed')" = 1 ]
+echo self >$mode
+check "loading after that" load
+counts_right "after that"
+done_testing

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`make soak`: what takes hours. Each part does something many times over.
+
+PART= names the parts to run; SCALE=100 does a hundredth of each. A run of all at
+their full numbers writes docs/reliability.md.
+"""
+
+import dataclasses
+import os
+import random
+import time
+
+from rig import e2e, kernel, kunit, paths, say
+from rig.say import Problem
+
+PAGE = paths.ROOT / "docs" / "reliability.md"
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What one kernel on one processor, or one suite, came to."""
+
+    where: str          # "ours amd", "unit tests", ...
+    held: int
+    broken: int
+    counts: bool = True
+
+    def __str__(self):
+        return f"{self.held} held" + (f", {self.broken} did not" if self.broken else "")
+
+
+def _add_up(outcomes):
+    """One outcome for each place, in order."""
+    places = {}
+    for each in outcomes:
+        sum_of = places.setdefault(each.where, Outcome(each.where, 0, 0, each.counts))
+        sum_of.held += each.held
+        sum_of.broken += each.broken
+    return list(places.values())
+
+
+def _boot(line, runs):
+    e2e.carry_out_all(line, runs)
+    return [Outcome(f"{run.kind} {run.cpu}", len(run.verdict.passed), len(run.verdict.failed),
+                    run.counts) for run in runs]
+
+
+@dataclasses.dataclass(frozen=True)
+class Storm:
+    """A case that does something in rounds."""
+
+    case: str
+    about: str
+    times: int
+    seconds: float      # for each, all its machines together
+    kernels: str = "ours baseline"
+
+    def run(self, line, times):
+        return _boot(line, e2e.plan(line, self.case, "", self.kernels, True, rounds=times))
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """A random case, with so many seeds; some of them in each boot."""
+
+    case: str
+    about: str
+    times: int
+    seconds: float
+    batch: int
+
+    def run(self, line, times):
+        outcomes = []
+        for done in range(0, times, self.batch):
+            seeds = [str(random.SystemRandom().randrange(10**6))
+                     for _ in range(min(self.batch, times - done))]
+            outcomes += _boot(line, e2e.plan(line, self.case, "", "ours", True,
+                                             seeds="+".join(seeds)))
+        return outcomes
+
+
+@dataclasses.dataclass(frozen=True)
+class Units:
+    """One suite of the unit tests, with a number that is one of its parameters."""
+
+    case: str           # the suite
+    about: str
+    times: int
+    seconds: float
+    parameter: str
+    name: str = "debug"
+
+    def run(self, line, times):
+        held, broken = kunit.run_suite(line, self.name, self.case,
+                                       (f"{self.parameter}={times}",),
+                                       max(kunit.TIMEOUT, 3 * times * self.seconds))
+        return [Outcome("unit tests", held, broken)]
+
+
+PARTS = {
+    "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.9),
+    "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.7),
+    "module": Storm("module", "the module comes and goes, stock kernel", 100, 6, "stock"),
+    "fuzz": Seeds("fuzz", "random programs on perf_event_open(), Xen 4.17 and 4.20", 1000, 6, 10),
+    "mix": Seeds("mix", "random mixes of events, both Xens, four processors", 1000, 9, 20),
+    "page": Units("xen_pmu_hostile", "random writes to the page, under KASAN", 10**8, 1e-4,
+                  "hostile_test.cases"),
+    "faults": Units("xen_pmu_fault", "random pairs of refused calls on each machine", 10_000, 0.05,
+                    "fault_test.pairs"),
+}
+
+
+def _asked(names, scale):
+    """The parts, and how often each: (name, part, times)."""
+    for name in names:
+        if name not in PARTS:
+            raise Problem(f"PART={name} is none; the parts are: {', '.join(PARTS)}.")
+    if not scale.isdigit() or scale == "0":
+        raise Problem(f"SCALE={scale} is not a number to divide by.")
+    return [(name, PARTS[name], max(1, PARTS[name].times // int(scale)))
+            for name in names or PARTS]
+
+
+def _page(line, rows):
+    """docs/reliability.md."""
+    text = ["<!-- SPDX-License-Identifier: GPL-2.0 -->", "<!-- Written by `make soak`. -->",
+            "# What it has survived", "",
+            f"Kernel {line}, on the rig's emulated processors. Checks that held are those of the "
+            "case or the suite: counts and samples of known programs afterwards, no warning, no "
+            "page lost, every interrupt bound once. The baseline is upstream's own code.", "",
+            "| what | how often | took | result |", "|---|---:|---:|---|"]
+    text += [f"| {part.about} | {times:,} | {took} | "
+             f"{'; '.join(f'{each.where}: {each}' for each in outcomes)} |"
+             for part, times, took, outcomes in rows]
+    return "\n".join(text) + "\n"
+
+
+def run(line):
+    """The parts asked for; returns (passed, failed)."""
+    if not kernel.have_module():
+        raise Problem("The module is not in this checkout: there is nothing to try.")
+    names, scale = os.environ.get("PART", "").split(), os.environ.get("SCALE") or "1"
+    asked = _asked(names, scale)
+    say.section(f"soak, kernel {line}")
+    for name, part, times in asked:
+        say.line(f"   {name}: {part.about}, {times:,} times: about "
+                 f"{say.clock(times * part.seconds)}")
+    say.line("   all of it: about "
+             f"{say.clock(sum(times * part.seconds for _, part, times in asked))}")
+    rows = []
+    for name, part, times in asked:
+        start = time.monotonic()
+        try:
+            outcomes = _add_up(part.run(line, times))
+        except Problem as problem:
+            say.line(say.red("not ok ") + str(problem))
+            outcomes = [Outcome(name, 0, 1)]
+        rows.append((part, times, say.clock(time.monotonic() - start), outcomes))
+        for each in outcomes:
+            say.line(f"{name}, {times:,} times, {each.where}: {each}")
+    if not names and scale == "1":
+        paths.replace(PAGE, _page(line, rows).encode())
+        say.line(f"Written to {PAGE.relative_to(paths.ROOT)}")
+    counted = [each for *_, outcomes in rows for each in outcomes if each.counts]
+    return sum(each.held for each in counted), sum(each.broken for each in counted)
