@@ -41,6 +41,7 @@ u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err);
 void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err);
 u64 __xen_pmu_read_pmc(int counter);
 void __xen_pmu_write_lvtpc(u32 val);
+void __xen_pmu_cpuid(u32 *eax, u32 *ecx, u32 *edx);
 
 void xen_pmu_boot(void);
 void xen_pmu_init(int cpu);
@@ -106,6 +107,21 @@ static __always_inline void xen_pmu_write_lvtpc(u32 val)
 		__xen_pmu_write_lvtpc(val);
 }
 
+/**
+ * xen_pmu_cpuid() - show perf the counters that are there
+ * @leaf: CPUID leaf
+ * @eax: what the processor says of it
+ * @ecx: likewise
+ * @edx: likewise
+ *
+ * Any context, however early.
+ */
+static __always_inline void xen_pmu_cpuid(u32 leaf, u32 *eax, u32 *ecx, u32 *edx)
+{
+	if (static_branch_unlikely(&xen_pmu_key) && leaf == 0xa)
+		__xen_pmu_cpuid(eax, ecx, edx);
+}
+
 #else
 
 static inline u8 xen_pmu_entry(u32 msr)
@@ -126,6 +142,7 @@ static inline u64 xen_pmu_read_pmc(int counter)
 }
 
 static inline void xen_pmu_write_lvtpc(u32 val) {}
+static inline void xen_pmu_cpuid(u32 leaf, u32 *eax, u32 *ecx, u32 *edx) {}
 static inline void xen_pmu_boot(void) {}
 static inline void xen_pmu_init(int cpu) {}
 static inline void xen_pmu_finish(int cpu) {}

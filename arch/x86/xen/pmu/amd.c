@@ -58,7 +58,7 @@ static int amd_layout(struct xen_pmu_layout *layout,
 	return 0;
 }
 
-static void amd_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
+static void amd_rules(struct xen_pmu *pmu)
 {
 	unsigned int i;
 
@@ -70,6 +70,7 @@ static void amd_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 	}
 }
 
+#ifndef MODULE
 /*
  * CPUID hides the six counters from PV guests; perf looks for this bit, and
  * not by way of an alternative, which it is too late for.
@@ -83,14 +84,18 @@ static void amd_announce(const struct xen_pmu *pmu)
 	/* Or other CPUs clear it as they come up. */
 	set_bit(X86_FEATURE_PERFCTR_CORE, (unsigned long *)cpu_caps_set);
 }
+#endif
 
 const struct xen_pmu_vendor xen_pmu_amd = {
 	.name			= "AMD",
 	.msr_base		= MSR_K7_EVNTSEL0,
 	.rows			= amd_rows,
 	.nr_rows		= ARRAY_SIZE(amd_rows),
+	.nr_assumed		= AMD64_NUM_COUNTERS,
 	.stops_on_disable	= true,
 	.layout			= amd_layout,
 	.rules			= amd_rules,
+#ifndef MODULE	/* perf has looked by then */
 	.announce		= amd_announce,
+#endif
 };

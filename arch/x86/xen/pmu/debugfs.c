@@ -9,7 +9,7 @@
 
 #include <xen/pmu.h>
 
-#include "pmu.h"
+#include "lazy.h"
 
 static const char *home_of(const struct xen_pmu_vcpu *v)
 {
@@ -32,7 +32,7 @@ static int vcpu_show(struct seq_file *m, void *unused)
 	const struct xen_pmu_stats *s = &v->stats;
 
 	seq_printf(m, "home:       %s\n", home_of(v));
-	seq_printf(m, "enabled:    %#llx\n", READ_ONCE(v->wanted));
+	seq_printf(m, "enabled:    %#llx\n", xen_pmu_running(v));
 	seq_printf(m, "loose:      %#llx\n", xen_pmu_loose(v));
 	seq_printf(m, "interrupts: %llu\n", s->interrupts);
 	seq_printf(m, "spurious:   %llu\n", s->spurious);

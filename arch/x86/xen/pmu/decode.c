@@ -29,20 +29,19 @@ bool xen_pmu_in_page(u32 offset, unsigned int count, unsigned int size)
 	return IS_ALIGNED(offset, sizeof(u64)) && end <= XEN_PAGE_SIZE;
 }
 
-static unsigned int row_count(const struct xen_pmu_layout *layout, u8 count)
+static unsigned int row_count(const struct xen_pmu *pmu, u8 count)
 {
 	switch (count) {
 	case XEN_PMU_ONE:
 		return 1;
 	case XEN_PMU_GENERAL:
-		return min_t(u8, layout->nr_general, XEN_PMU_MAX_GENERAL);
+		return pmu->nr_general;
 	case XEN_PMU_FIXED_FUNCTION:
-		return min_t(u8, layout->nr_fixed, XEN_PMU_MAX_FIXED);
+		return pmu->nr_fixed;
 	case XEN_PMU_LEGACY:
-		return min_t(u8, layout->nr_general, 4);
+		return min(pmu->nr_general, 4u);
 	case XEN_PMU_EXTENDED:
-		return layout->nr_general > 4 ? min_t(u8, layout->nr_general, 6)
-					      : 0;
+		return pmu->nr_general > 4 ? min(pmu->nr_general, 6u) : 0;
 	default:
 		return 0;
 	}
@@ -65,7 +64,7 @@ static u16 row_slot(const struct xen_pmu_layout *layout,
 
 static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
 {
-	unsigned int n = row_count(&pmu->layout, row->count), i;
+	unsigned int n = row_count(pmu, row->count), i;
 
 	for (i = 0; i < n; i++) {
 		unsigned int reg = row->reg + i;
@@ -90,28 +89,35 @@ static void describe_row(struct xen_pmu *pmu, const struct xen_pmu_row *row)
  * @vendor: the vendor
  * @layout: what its @layout found in the page
  * @cpuid: what CPUID says
+ * @nr_general: how many general-purpose counters to describe
+ * @nr_fixed: how many fixed counters
  *
  * Where rows overlap the later one gives the MSR to reach the register by.
  */
 void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		      const struct xen_pmu_layout *layout,
-		      const struct xen_pmu_cpuid *cpuid)
+		      const struct xen_pmu_cpuid *cpuid,
+		      unsigned int nr_general, unsigned int nr_fixed)
 {
 	struct xen_pmu_map *map = pmu->map;
-	bool lazy = pmu->lazy;
 	unsigned int i;
 
 	BUILD_BUG_ON(ARRAY_SIZE(pmu->reg) > XEN_PMU_ENTRY_REG + 1);
 	BUILD_BUG_ON(ARRAY_SIZE(pmu->reg) > BITS_PER_TYPE(u64));
 
-	memset(pmu, 0, sizeof(*pmu));
+	*pmu = (struct xen_pmu) {
+		.vendor		= vendor,
+		.cpuid		= *cpuid,
+		.layout		= *layout,
+		.nr_general	= min_t(unsigned int, nr_general, XEN_PMU_MAX_GENERAL),
+		.nr_fixed	= min_t(unsigned int, nr_fixed, XEN_PMU_MAX_FIXED),
+		.map		= map,
+		.lazy		= pmu->lazy,
+		.gone		= pmu->gone,
+	};
 	memset(map, 0, sizeof(*map));
 	map->base = vendor->msr_base;
-	pmu->map = map;
-	pmu->lazy = lazy;
-	pmu->vendor = vendor;
-	pmu->layout = *layout;
 	for (i = 0; i < vendor->nr_rows; i++)
 		describe_row(pmu, &vendor->rows[i]);
-	vendor->rules(pmu, cpuid);
+	vendor->rules(pmu);
 }

@@ -9,8 +9,7 @@
 
 #include <xen/pmu.h>
 
-#include "page.h"
-#include "pmu.h"
+#include "lazy.h"
 
 DEFINE_STATIC_KEY_FALSE(xen_pmu_key);
 struct xen_pmu_map xen_pmu_map __read_mostly;
@@ -37,7 +36,7 @@ static noinline u64 look_up(struct xen_pmu_vcpu *v, u32 msr, u8 entry, int *err)
 	int ret;
 
 	local_irq_save(irqs);
-	ret = xen_pmu_regs_read(v, reg_of(entry), msr, &val, entry);
+	ret = xen_pmu_lazy_read(v, reg_of(entry), msr, &val, entry);
 	local_irq_restore(irqs);
 
 	report("read of", msr, ret, err);
@@ -53,46 +52,51 @@ static noinline u64 read_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 {
 	unsigned int reg = reg_of(entry);
 
-	if (!xen_pmu_in_shadow(v, reg, entry))
+	if (!xen_pmu_lazy_knows(v, reg, entry))
 		return look_up(v, msr, entry, err);
 
 	if (err)
 		*err = 0;
-	if (v->pmu->reg[reg].type == XEN_PMU_TYPE_COUNTER)
-		v->asked = true;
-	return v->shadow.reg[reg];
+	return xen_pmu_lazy_known(v, reg);
 }
 
-static noinline void change(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
-			    int *err)
+/*
+ * perf does not ask whether its writes were taken: one that was not would leave
+ * an event that does not count, and seems to. The vCPU loses its PMU, and what
+ * was written goes to memory. Debug registers are not perf's alone.
+ */
+static noinline void wrote(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
+			   int ret, int *err)
 {
-	unsigned long irqs;
-	int ret;
+	unsigned long flags;
 
-	local_irq_save(irqs);
-	ret = xen_pmu_regs_write(v, reg_of(entry), msr, val, entry);
-	local_irq_restore(irqs);
-
+	if (ret && !err &&
+	    v->pmu->reg[reg_of(entry)].type != XEN_PMU_TYPE_PAGE) {
+		local_irq_save(flags);
+		xen_pmu_lazy_lose(v);
+		xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
+		local_irq_restore(flags);
+	}
 	report("write to", msr, ret, err);
 }
 
-/* A control that is written as it is stays as it is. */
 static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 			       u64 val, int *err)
 {
-	unsigned int reg = reg_of(entry);
+	unsigned long flags;
+	int ret;
 
-	if (v->shadow.reg[reg] != val || !xen_pmu_in_shadow(v, reg, entry) ||
-	    v->pmu->reg[reg].type != XEN_PMU_TYPE_CONTROL)
-		change(v, msr, entry, val, err);
-	else if (err)
-		*err = 0;
+	local_irq_save(flags);
+	ret = xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
+	local_irq_restore(flags);
+	if (unlikely(ret || err))
+		wrote(v, msr, entry, val, ret, err);
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 				     int *err)
 {
-	if (unlikely(v->home != XEN_PMU_HOME_PAGE))
+	if (unlikely(!v->handling))
 		return read_reg(v, msr, entry, err);
 
 	if (err)
@@ -100,14 +104,16 @@ static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 	return xen_pmu_page_read(v, xen_pmu_reg(v, reg_of(entry)));
 }
 
-static noinline void write_in_page(struct xen_pmu_vcpu *v,
-				   const struct xen_pmu_reg *reg, u64 val,
-				   int *err)
+static noinline void write_in_page(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+				   u64 val, int *err)
 {
-	int ret = xen_pmu_page_write(v, reg, val);
+	const struct xen_pmu_reg *reg = xen_pmu_reg(v, reg_of(entry));
+	int ret = xen_pmu_conform(reg, entry, &val);
 
-	if (err || ret)
-		report("write to", reg->msr, ret, err);
+	if (!ret)
+		ret = xen_pmu_lazy_page_write(v, reg, val);
+	if (unlikely(ret || err))
+		wrote(v, msr, entry, val, ret, err);
 }
 
 /* What every sample takes is done here: the write of a counter that counts. */
@@ -115,21 +121,18 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 				       u8 entry, u64 val, int *err)
 {
 	const struct xen_pmu_reg *reg;
-	int ret;
 
-	if (unlikely(v->home != XEN_PMU_HOME_PAGE)) {
+	if (unlikely(!v->handling)) {
 		write_reg(v, msr, entry, val, err);
 		return;
 	}
 
 	reg = xen_pmu_reg(v, reg_of(entry));
-	ret = xen_pmu_conform(reg, entry, &val);
-	if (unlikely(ret))
-		report("write to", msr, ret, err);
-	else if (unlikely(err) || !xen_pmu_page_counts(v, reg))
-		write_in_page(v, reg, val, err);
-	else
+	if (likely(!err) && test_bit(reg->bit, (unsigned long *)&v->counted) &&
+	    likely(!xen_pmu_conform(reg, entry, &val)))
 		xen_pmu_page_store(v, reg, val);
+	else
+		write_in_page(v, msr, entry, val, err);
 }
 
 /**
@@ -179,8 +182,8 @@ static noinline u64 read_any_pmc(struct xen_pmu_vcpu *v, u32 counter)
 	reg = xen_pmu_reg(v, i);
 	if (!reg->msr)
 		return 0;
-	if (v->home == XEN_PMU_HOME_PAGE)
-		return xen_pmu_page_counter(v, reg);
+	if (v->handling)
+		return xen_pmu_page_load(v, reg);
 
 	return read_reg(v, reg->msr, i, NULL);
 }
@@ -189,9 +192,8 @@ static noinline u64 read_any_pmc(struct xen_pmu_vcpu *v, u32 counter)
 static __always_inline u64 vcpu_pmc(struct xen_pmu_vcpu *v,
 				    unsigned long counter)
 {
-	if (likely(v->home == XEN_PMU_HOME_PAGE) &&
-	    likely(counter < XEN_PMU_MAX_GENERAL) &&
-	    likely(test_bit(counter, (unsigned long *)&v->wanted)))
+	if (likely(v->handling) && likely(counter < XEN_PMU_MAX_GENERAL) &&
+	    likely(test_bit(counter, (unsigned long *)&v->counted)))
 		return xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_COUNTER + counter));
 
 	return read_any_pmc(v, counter);

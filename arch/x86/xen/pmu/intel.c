@@ -96,11 +96,11 @@ static u64 intel_fixed_ctrl_reserved(unsigned int nr_fixed)
 	return reserved;
 }
 
-static void intel_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
+static void intel_rules(struct xen_pmu *pmu)
 {
-	const struct xen_pmu_layout *layout = &pmu->layout;
-	u64 counters = low_bits(layout->nr_general) |
-		       low_bits(layout->nr_fixed) << INTEL_PMC_IDX_FIXED;
+	const struct xen_pmu_cpuid *cpuid = &pmu->cpuid;
+	u64 counters = low_bits(pmu->nr_general) |
+		       low_bits(pmu->nr_fixed) << INTEL_PMC_IDX_FIXED;
 	u64 general = low_bits(cpuid->width_general);
 	/* CondChgd and OvfBuf; TraceToPAPMI from version 3 on. */
 	u64 ack = counters | BIT_ULL(63) | BIT_ULL(62) |
@@ -123,7 +123,7 @@ static void intel_rules(struct xen_pmu *pmu, const struct xen_pmu_cpuid *cpuid)
 	}
 
 	pmu->reg[XEN_PMU_FIXED_CTRL].zero =
-		intel_fixed_ctrl_reserved(layout->nr_fixed);
+		intel_fixed_ctrl_reserved(pmu->nr_fixed);
 	pmu->reg[XEN_PMU_GLOBAL_CTRL].zero = ~counters;
 	pmu->reg[XEN_PMU_GLOBAL_STATUS].width = ack;
 	pmu->reg[XEN_PMU_GLOBAL_STATUS].zero = ~0ULL;
@@ -142,12 +142,41 @@ static bool intel_filtered(u64 config)
 	return config & ARCH_PERFMON_EVENTSEL_EVENT;
 }
 
+/*
+ * Event code 0 is no event of a general-purpose counter: with a unit mask it
+ * stands for a fixed counter, 1 for the first (SDM vol. 3B, "Fixed-function
+ * Performance Counters"), and 80h and above for the parts of PERF_METRICS.
+ */
+static bool intel_counts(const struct xen_pmu *pmu, u64 config)
+{
+	unsigned int fixed = (config & ARCH_PERFMON_EVENTSEL_UMASK) >> 8;
+
+	return config & ARCH_PERFMON_EVENTSEL_EVENT ||
+	       (fixed && fixed <= pmu->nr_fixed);
+}
+
+static void intel_cpuid(const struct xen_pmu *pmu, u32 *eax, u32 *ecx, u32 *edx)
+{
+	union cpuid10_eax a = { .full = *eax };
+	union cpuid10_edx d = { .full = *edx };
+
+	a.split.num_counters = pmu->nr_general;
+	d.split.num_counters_fixed = pmu->nr_fixed;
+	*eax = a.full;
+	*ecx &= low_bits(pmu->nr_fixed);
+	*edx = d.full;
+}
+
 const struct xen_pmu_vendor xen_pmu_intel = {
 	.name		= "Intel",
 	.msr_base	= MSR_IA32_PERFCTR0,
 	.rows		= intel_rows,
 	.nr_rows	= ARRAY_SIZE(intel_rows),
+	.nr_assumed	= 1,
 	.layout		= intel_layout,
 	.rules		= intel_rules,
+	.counts		= intel_counts,
+	.cpuid		= intel_cpuid,
+	.left_out	= "4.19.5, 4.20.3 and 4.21.1 have eight and three, none has more",
 	.filtered	= intel_filtered,
 };

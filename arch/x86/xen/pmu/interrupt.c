@@ -3,12 +3,15 @@
  * VIRQ_XENPMU: the order of things, and what to do when one fails.
  */
 #include <linux/interrupt.h>
+#include <linux/jump_label.h>
+#include <linux/ptrace.h>
+#include <linux/sched/clock.h>
 
 #include <asm/irq_regs.h>
 
 #include "../../events/perf_event.h"
-#include "page.h"
-#include "pmu.h"
+#include "lazy.h"
+#include "perf.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/xen_pmu.h>
@@ -21,11 +24,12 @@ static u8 mode_of(const struct xen_pmu_sample *sample)
 }
 
 static noinline struct pt_regs *take_sample(struct xen_pmu_vcpu *v,
-					    struct pt_regs *regs)
+					    struct pt_regs *interrupted,
+					    struct pt_regs *made)
 {
 	const struct xen_pmu_sample *sample = &v->sample;
+	struct pt_regs *regs = xen_pmu_sample_take(v, interrupted, made);
 
-	regs = xen_pmu_sample_take(v, regs);
 	v->stats.delayed += sample->delayed;
 	trace_xen_pmu_sample(sample->domain, sample->vcpu, sample->pcpu,
 			     sample->ip, mode_of(sample), sample->delayed);
@@ -41,24 +45,60 @@ static irqreturn_t spurious(struct xen_pmu_vcpu *v)
 	return IRQ_NONE;
 }
 
-/* Returns the sample's registers. */
+/* Returns the sample's registers, which may be @made. */
 static __always_inline struct pt_regs *begin(struct xen_pmu_vcpu *v,
-					     struct pt_regs *regs)
+					     struct pt_regs *regs,
+					     struct pt_regs *made)
 {
 	v->stats.interrupts++;
 	if (tracepoint_enabled(xen_pmu_sample) ||
 	    !xen_pmu_sample_is_here(v->page, regs))
-		regs = take_sample(v, regs);
+		regs = take_sample(v, regs, made);
 
-	v->home = XEN_PMU_HOME_PAGE;
+	xen_pmu_lazy_enter(v);
+	v->handling = true;
 	return regs;
 }
 
-static __always_inline irqreturn_t end(struct xen_pmu_vcpu *v)
+DEFINE_STATIC_KEY_FALSE(xen_pmu_way_out_key);
+
+/*
+ * The kernel's way from the flush to the program that it interrupted is some
+ * hundred instructions; in no event's count is it more than this.
+ */
+#define WAY_OUT	8192
+
+static u64 about_to_overflow(const struct xen_pmu_vcpu *v)
 {
-	v->home = XEN_PMU_HOME_XEN;
+	const struct xen_pmu_reg *reg;
+	unsigned int counter;
+	u64 soon = 0;
+
+	for_each_counter(counter, xen_pmu_enabled(&v->held)) {
+		reg = xen_pmu_reg(v, counter);
+		if (reg->width - xen_pmu_page_load(v, reg) < WAY_OUT)
+			soon |= BIT_ULL(reg->bit);
+	}
+	return soon;
+}
+
+/* See xen_pmu_on_way_out(). */
+static noinline void note_way_out(struct xen_pmu_vcpu *v,
+				  struct pt_regs *interrupted)
+{
+	v->soon = user_mode(interrupted) ? about_to_overflow(v) : 0;
+	v->out_ip = interrupted->ip;
+	v->out_sp = interrupted->sp;
+}
+
+static __always_inline irqreturn_t end(struct xen_pmu_vcpu *v,
+				       struct pt_regs *interrupted)
+{
+	if (static_branch_unlikely(&xen_pmu_way_out_key))
+		note_way_out(v, interrupted);
+	v->handling = false;
 	v->guest = 0;
-	xen_pmu_page_flush(v);
+	xen_pmu_lazy_flush(v);
 	return IRQ_HANDLED;
 }
 
@@ -76,26 +116,37 @@ static __always_inline irqreturn_t end(struct xen_pmu_vcpu *v)
 irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 				   int (*handle)(struct pt_regs *regs))
 {
-	if (!xen_pmu_cached(v))
+	struct pt_regs made, *sample;
+
+	if (!xen_pmu_cached(v) || v->handling)
 		return spurious(v);
 
-	regs = begin(v, regs);
+	sample = begin(v, regs, &made);
 	if (handle)
-		handle(regs);
-	return end(v);
+		handle(sample);
+	return end(v, regs);
 }
 
 /* The same, with what would cost instructions to pass. */
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id)
 {
 	struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
-	struct pt_regs *regs;
+	struct pt_regs *interrupted = get_irq_regs(), made, *regs;
+	u64 scheduled, began;
 
-	if (!xen_pmu_cached(v))
+	if (!xen_pmu_cached(v) || v->handling)
 		return spurious(v);
 
-	regs = begin(v, get_irq_regs());
+	scheduled = xen_pmu_scheduled_at();
+	began = sched_clock();
+	regs = begin(v, interrupted, &made);
 	if (likely(x86_pmu.handle_irq))
 		x86_pmu.handle_irq(regs);
-	return end(v);
+	/*
+	 * What brakes sampling where it takes too much time; which the time of
+	 * other vCPUs on this processor is not.
+	 */
+	if (likely(xen_pmu_scheduled_at() == scheduled))
+		perf_sample_event_took(sched_clock() - began);
+	return end(v, interrupted);
 }

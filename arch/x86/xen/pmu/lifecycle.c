@@ -19,7 +19,9 @@
 #include <xen/xen.h>
 #include <xen/xen-ops.h>
 
-#include "pmu.h"
+#include "compat.h"
+#include "lazy.h"
+#include "perf.h"
 
 DEFINE_PER_CPU(struct xen_pmu_vcpu, xen_pmu_vcpu) = { .irq = -1 };
 
@@ -34,6 +36,9 @@ static const struct x86_cpu_id xen_pmu_vendors[] __initconst = {
 };
 
 static const struct xen_pmu_vendor *xen_pmu_vendor __read_mostly;
+
+/* As it was at boot: __xen_pmu_cpuid() changes what is seen later. */
+static struct xen_pmu_cpuid xen_pmu_cpuid_0a __read_mostly;
 
 static struct xen_pmu_params params_for(const struct xen_pmu_vcpu *v)
 {
@@ -59,53 +64,77 @@ static void release(const struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
 	xen_pmu_free_page(page);
 }
 
-static int check_layout(struct xen_pmu *pmu,
-			const struct xen_pmu_vendor *vendor,
-			const struct xen_pmu_cpuid *cpuid,
-			const struct xen_pmu_data *page)
+/* Xen wants the reserved bits back as the hardware had them. */
+static int keep_reserved_bits(struct xen_pmu *pmu)
 {
-	struct xen_pmu_layout layout;
 	struct xen_pmu_reg *reg;
 	u64 val;
-	int err;
 
-	err = vendor->layout(&layout, page, cpuid);
-	if (err)
-		return err;
-	if (pmu->vendor)
-		return memcmp(&layout, &pmu->layout, sizeof(layout)) ?
-		       -ERANGE : 0;
-
-	xen_pmu_describe(pmu, vendor, &layout, cpuid);
-
-	/* Xen wants the reserved bits back as the hardware had them. */
 	for (reg = pmu->reg; reg < pmu->reg + XEN_PMU_NR_REGS; reg++) {
-		if (!reg->msr || reg->type != XEN_PMU_TYPE_CONTROL ||
-		    xen_pmu_rdmsr(reg->msr, &val))
+		if (!reg->msr || reg->type != XEN_PMU_TYPE_CONTROL)
 			continue;
+		if (xen_pmu_rdmsr(reg->msr, &val))
+			return -EIO;
 		reg->one = val & reg->zero;
 		reg->zero &= ~val;
 	}
 	return 0;
 }
 
+/* The first vCPU's: what all others must have, too. */
+static int describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
+		    const struct xen_pmu_cpuid *cpuid,
+		    const struct xen_pmu_layout *layout)
+{
+	xen_pmu_describe(pmu, vendor, layout, cpuid, layout->nr_general,
+			 layout->nr_fixed);
+	if (!xen_pmu_probe(pmu) && !keep_reserved_bits(pmu))
+		return 0;
+
+	pmu->vendor = NULL;
+	return -EIO;
+}
+
+static int check_layout(struct xen_pmu *pmu,
+			const struct xen_pmu_vendor *vendor,
+			const struct xen_pmu_cpuid *cpuid,
+			const struct xen_pmu_data *page)
+{
+	struct xen_pmu_layout layout;
+	int err;
+
+	err = vendor->layout(&layout, page, cpuid);
+	if (err)
+		return err;
+	if (!pmu->vendor)
+		return describe(pmu, vendor, cpuid, &layout);
+
+	return memcmp(&layout, &pmu->layout, sizeof(layout)) ? -ERANGE : 0;
+}
+
 struct attach {
 	struct xen_pmu_vcpu *v;
 	struct xen_pmu_data *page;
+	int err;
 };
 
+/* After a resume the processor may be another. */
 static void attach_here(void *arg)
 {
 	struct attach *attach = arg;
 
-	xen_pmu_regs_attach(attach->v, attach->page);
+	if (attach->v->home == XEN_PMU_HOME_SAVED &&
+	    !xen_pmu_answers(attach->v->pmu))
+		attach->err = -ERANGE;
+	else
+		xen_pmu_lazy_attach(attach->v, attach->page);
 }
 
 static void save_here(void *arg)
 {
 	struct attach *attach = arg;
 
-	attach->page = xen_pmu_regs_save(attach->v);
+	attach->page = xen_pmu_lazy_save(attach->v);
 }
 
 /**
@@ -118,8 +147,8 @@ static void save_here(void *arg)
  * What was saved on the vCPU is loaded again. May sleep.
  *
  * Return: 0; -ENOMEM; what XENPMU_init answers; -ENODEV if that did nothing;
- * -ERANGE if the layout does not fit. Nothing is left behind after an error,
- * and what was saved stays so.
+ * -ERANGE if the layout does not fit, or a register is gone; -EIO if no counter
+ * answers. Nothing is left behind after an error, and what was saved stays so.
  */
 int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		    const struct xen_pmu_cpuid *cpuid, struct xen_pmu_vcpu *v)
@@ -158,7 +187,9 @@ int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 		smp_call_function_single(v->cpu, attach_here, &attach, 1);
 	else
 		attach_here(&attach);
-	return 0;
+	err = attach.err;
+	if (!err)
+		return 0;
 
 fail:
 	release(v, attach.page);
@@ -211,17 +242,20 @@ static struct xen_pmu_cpuid read_cpuid(void)
 	};
 }
 
+/* As far as a guest can tell; what it cannot, Xen's own log says. */
 static const char *reason(int err)
 {
 	switch (err) {
 	case -EOPNOTSUPP:
-		return "Xen runs without a vPMU; boot it with vpmu=on";
+		return "Xen wants vpmu=on, no watchdog, and a CPU that it knows; see xl dmesg";
 	case -ENOENT:
 		return "the vPMU was off when this vCPU was created";
 	case -ENODEV:
-		return "Xen does not know this CPU's PMU";
+		return "Xen could not set up the vPMU of this vCPU";
 	case -ERANGE:
-		return "Xen's register layout does not fit";
+		return "its PMU is not the one that this kernel booted with";
+	case -EIO:
+		return "Xen promises counters that do not answer";
 	case -ENOMEM:
 		return "out of memory";
 	default:
@@ -239,7 +273,6 @@ static const char *reason(int err)
 void xen_pmu_init(int cpu)
 {
 	struct xen_pmu_vcpu *v = per_cpu_ptr(&xen_pmu_vcpu, cpu);
-	struct xen_pmu_cpuid cpuid = read_cpuid();
 	int err;
 
 	if (!xen_pmu_vendor || v->page)
@@ -247,10 +280,29 @@ void xen_pmu_init(int cpu)
 
 	v->cpu = cpu;
 	v->id = xen_vcpu_nr(cpu);
-	err = xen_pmu_vcpu_up(&xen_pmu, xen_pmu_vendor, &cpuid, v);
-	if (err)
-		pr_info_once("no hardware events on CPU %d: %s (%d)\n", cpu,
-			     reason(err), err);
+	err = xen_pmu_vcpu_up(&xen_pmu, xen_pmu_vendor, &xen_pmu_cpuid_0a, v);
+	if (err && err != v->told_err)
+		pr_info("no hardware events on CPU %d: %s (%d)\n", cpu,
+			reason(err), err);
+	else if (!err && v->told_err)
+		pr_info("hardware events on CPU %d again\n", cpu);
+	v->told_err = err;
+	if (cpu_online(cpu))
+		xen_pmu_reschedule(cpu);
+}
+
+static void __init say_what_is_left_out(const struct xen_pmu *pmu)
+{
+	const struct xen_pmu_layout *layout = &pmu->layout;
+
+	if (pmu->nr_general == layout->nr_general &&
+	    pmu->nr_fixed == layout->nr_fixed)
+		return;
+
+	pr_info("of %u and %u that the processor has; Xen does not emulate all of them%s%s\n",
+		layout->nr_general, layout->nr_fixed,
+		pmu->vendor->left_out ? ": " : "",
+		pmu->vendor->left_out ?: "");
 }
 
 /**
@@ -266,20 +318,36 @@ void __init xen_pmu_boot(void)
 		return;
 
 	xen_pmu_vendor = (const void *)id->driver_data;
+	xen_pmu_cpuid_0a = read_cpuid();
 	xen_pmu_init(0);
 	if (!xen_pmu.vendor || !this_cpu_read(xen_pmu_vcpu.page)) {
 		xen_pmu_vendor = NULL;
 		return;
 	}
 
-	xen_pmu.vanished = xen_pmu_mode_suspect;
+	xen_pmu.gone = xen_pmu_gone;
 	if (xen_pmu.vendor->announce)
 		xen_pmu.vendor->announce(&xen_pmu);
 	xen_pmu_sample_init();
+	xen_pmu_control_init();
 	static_branch_enable(&xen_pmu_key);
 	pr_info("%s vPMU: %u general-purpose and %u fixed counters\n",
-		xen_pmu.vendor->name, xen_pmu.layout.nr_general,
-		xen_pmu.layout.nr_fixed);
+		xen_pmu.vendor->name, xen_pmu.nr_general, xen_pmu.nr_fixed);
+	say_what_is_left_out(&xen_pmu);
+}
+
+/**
+ * __xen_pmu_cpuid() - show no more of CPUID leaf 0Ah than there is
+ * @eax: what the processor says, and what perf shall see
+ * @ecx: likewise
+ * @edx: likewise
+ *
+ * Any context.
+ */
+void __xen_pmu_cpuid(u32 *eax, u32 *ecx, u32 *edx)
+{
+	if (xen_pmu.vendor->cpuid)
+		xen_pmu.vendor->cpuid(&xen_pmu, eax, ecx, edx);
 }
 
 /**

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Between perf's overflow and its output: samples of the side that was not
- * asked for are dropped, and one that came late or is not of this domain gets
- * a call chain of its own address alone.
+ * Between a counter's overflow and perf: one of the side that was not asked for
+ * is none, and a sample that came late or is not of this domain gets a call
+ * chain of its own address alone.
  */
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
 #include <linux/ptrace.h>
 
-#include "pmu.h"
+#include <asm/irq_regs.h>
 
-/* What a sample has of its context, beside its address. */
-#define CONTEXT	(PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | \
-		 PERF_SAMPLE_STACK_USER)
+#include "compat.h"
+#include "perf.h"
 
 /* A call chain of one: where it was, and nothing about how it got there. */
 struct short_chain {
@@ -75,7 +74,7 @@ void xen_pmu_forget_context(struct perf_sample_data *data, u64 type,
 						 PERF_CONTEXT_KERNEL;
 		chain->ip[1] = regs->ip;
 		data->callchain = (struct perf_callchain_entry *)chain;
-		data->dyn_size += sizeof(*chain);
+		xen_pmu_sample_grows(data, sizeof(*chain));
 		data->sample_flags |= PERF_SAMPLE_CALLCHAIN;
 	}
 	if (type & (PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER)) {
@@ -83,60 +82,73 @@ void xen_pmu_forget_context(struct perf_sample_data *data, u64 type,
 		data->regs_user.abi = PERF_SAMPLE_REGS_ABI_NONE;
 	}
 	if (type & PERF_SAMPLE_REGS_USER) {
-		data->dyn_size += sizeof(u64);
+		xen_pmu_sample_grows(data, sizeof(u64));
 		data->sample_flags |= PERF_SAMPLE_REGS_USER;
 	}
 	if (type & PERF_SAMPLE_STACK_USER) {
 		data->stack_user_size = 0;
-		data->dyn_size += sizeof(u64);
+		xen_pmu_sample_grows(data, sizeof(u64));
 		data->sample_flags |= PERF_SAMPLE_STACK_USER;
 	}
 }
 
-/* Whether perf shall have the sample; what is in it that should not, goes. */
-static bool prepare(struct perf_event *event, struct perf_sample_data *data,
-		    struct pt_regs *regs)
+/**
+ * xen_pmu_on_way_out() - whether a counter overflowed on the way out of the last
+ *	interrupt, back to a program
+ * @v: the vCPU
+ * @counter: the counter's bit in IA32_PERF_GLOBAL_CTRL
+ * @sample: the sample's registers
+ * @regs: what the handler interrupted
+ *
+ * It was close to its overflow at the flush, and the program has not moved
+ * since.
+ *
+ * Return: so.
+ */
+bool xen_pmu_on_way_out(const struct xen_pmu_vcpu *v, unsigned int counter,
+			const struct pt_regs *sample, const struct pt_regs *regs)
 {
-	const struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
-
-	if (v->home != XEN_PMU_HOME_PAGE)
-		return true;
-	if (!xen_pmu_wanted(&event->attr, regs))
-		return false;
-	if (regs == &v->regs)
-		xen_pmu_forget_context(data, event->attr.sample_type, regs);
-	return true;
-}
-
-static void output_forward(struct perf_event *event,
-			   struct perf_sample_data *data, struct pt_regs *regs)
-{
-	if (prepare(event, data, regs))
-		perf_event_output_forward(event, data, regs);
-}
-
-static void output_backward(struct perf_event *event,
-			    struct perf_sample_data *data, struct pt_regs *regs)
-{
-	if (prepare(event, data, regs))
-		perf_event_output_backward(event, data, regs);
+	return v->soon & BIT_ULL(counter) && sample != regs &&
+	       v->sample.delayed && regs->ip == v->out_ip &&
+	       regs->sp == v->out_sp;
 }
 
 /**
- * xen_pmu_output_through() - have an event's samples come through here
- * @event: the event, being opened
+ * xen_pmu_overflow() - whose an overflow of an event's counter is
+ * @event: the event
+ * @data: what perf is to have of the sample; what is in it that should not,
+ *	goes
+ * @regs: the sample
  *
- * Only those that may have to be dropped, or have something in them that may.
- * Handlers other than perf's own are the kernel's, which can tell by itself.
+ * One of the side that was not asked for is nothing to anybody: no record, no
+ * signal, no BPF program. So are Xen's and another domain's to an event that
+ * does not count Xen. But for the handler's own way out: on bare metal the
+ * counter of a program stands still there, and overflows in the program. On the
+ * vCPU, in the handler.
+ *
+ * Return: the registers that it is of, or NULL.
  */
-void xen_pmu_output_through(struct perf_event *event)
+struct pt_regs *xen_pmu_overflow(struct perf_event *event,
+				 struct perf_sample_data *data,
+				 struct pt_regs *regs)
 {
-	if (!xen_pmu_one_side(&event->attr) &&
-	    !(event->attr.sample_type & CONTEXT))
-		return;
+	const struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
+	struct pt_regs *interrupted = get_irq_regs();
 
-	if (event->overflow_handler == perf_event_output_forward)
-		event->overflow_handler = output_forward;
-	else if (event->overflow_handler == perf_event_output_backward)
-		event->overflow_handler = output_backward;
+	/* An NMI of another kind has perf look at its counters, too. */
+	if (!v->handling)
+		return regs;
+
+	/* What is not this domain's is for those who may count Xen. */
+	if (v->guest && !(event->hw.config & ARCH_PERFMON_EVENTSEL_OS))
+		return NULL;
+	if (!xen_pmu_wanted(&event->attr, regs)) {
+		if (!xen_pmu_wanted(&event->attr, interrupted) ||
+		    !xen_pmu_on_way_out(v, event->hw.idx, regs, interrupted))
+			return NULL;
+		regs = interrupted;
+	}
+	if (regs != interrupted)
+		xen_pmu_forget_context(data, event->attr.sample_type, regs);
+	return regs;
 }

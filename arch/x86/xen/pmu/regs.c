@@ -1,65 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The register file: where the value of a register lives, how it moves, and
- * when Xen must be bothered.
+ * The register file: where the registers of a vCPU live, and how they move.
  *
  * Xen owns the registers until a counter overflows. It then stops them, copies
  * them into the shared page, sets PMU_CACHED and raises VIRQ_XENPMU; from that
  * moment to XENPMU_flush the page is the truth and the hardware stands still.
  * The interrupt may come much later than the flag, if the guest had events
  * disabled, so it is the flag that says where an access goes, not the handler:
- * what is written in between would otherwise be undone by the flush. page.h has
- * the accesses of that time: controls are only noted, and sorted out here, once,
- * before the flush.
+ * what is written in between would otherwise be undone by the flush. regs.h has
+ * the accesses of that time.
  *
- * Every access that reaches hardware is a trap, so hardware is told only what
- * it must know. @shadow holds what perf wrote, @held the controls that
- * hardware has. The invariant, true whenever an access returns:
+ * An access that reaches hardware is a trap. The flag may come up in the middle
+ * of one: what was written is then put into the page, too, which is right
+ * whether Xen stopped the counters before the write or behind it.
  *
- *   A counter that perf has enabled is enabled in hardware, programmed alike,
- *   and hardware alone has its value. Of any other counter the value that perf
- *   would read is in the shadow, if @latched says so, or stands still in
- *   hardware; what hardware does with the counter meanwhile is nobody's
- *   business.
- *
- * So to stop a counter it is enough to read it, which perf does anyway, and to
- * start it again it is enough to write its value: it never stopped. Such a
- * counter is called loose. If one overflows, perf is not shown it. A counter
- * that is near its overflow is stopped for good instead, as are many that one
- * control stops together.
+ * Controls change only by what is written: @held has them, wherever they are,
+ * and no trap reads them. While the vCPU is without its PMU, @value has the
+ * counters.
  *
  * A flush loads the page only if Xen takes the vPMU for running; otherwise it
  * hands the registers back and ignores the page (vpmu_load() in
  * xen/arch/x86/cpu/vpmu.c). @running mirrors Xen's flag, on the pessimistic
- * side: if it is clear, what perf enabled is started by traps after the flush.
+ * side: if it is clear, the page is loaded by traps after the flush.
  */
 #include <linux/bitops.h>
-#include <linux/bug.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
 #include <asm/perf_event.h>
 
-#include "page.h"
-#include "pmu.h"
-
-/*
- * A counter this close to its overflow is not left loose. Small against the
- * 2^31 events that perf gives a counter that only counts, large against what
- * happens between a switch out and in.
- */
-#define NEAR_OVERFLOW	BIT_ULL(20)
-
-/* Registers of a mask, lowest first. */
-#define for_each_reg(reg, mask) \
-	for (u64 _left = (mask); \
-	     _left && ((reg) = __ffs64(_left), true); _left &= _left - 1)
-
-/* Registers of counters, whose bits are those of IA32_PERF_GLOBAL_CTRL. */
-#define for_each_counter(reg, mask) \
-	for (u64 _left = (mask); \
-	     _left && ((reg) = xen_pmu_counter(__ffs64(_left)), true); \
-	     _left &= _left - 1)
+#include "regs.h"
 
 /* ---- Traps ---- */
 
@@ -76,58 +46,126 @@ static int trap_write(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 }
 
 /* While an overflow waits, the flush takes LVTPC along. */
-static void set_lvtpc(struct xen_pmu_vcpu *v)
+static int set_lvtpc(struct xen_pmu_vcpu *v)
 {
 	WRITE_ONCE(v->page->pmu.l.lapic_lvtpc, v->lvtpc);
-	if (v->home == XEN_PMU_HOME_PAGE || xen_pmu_cached(v))
-		return;
-
-	v->stats.lvtpc++;
-	if (xen_pmu_op(XENPMU_lvtpc_set, NULL))
-		pr_warn_once("xen_pmu: Xen refused LVTPC; interrupts may be masked\n");
-}
-
-/* All registers read 0 while Xen's mode is off; a counter seldom does. */
-static bool vanished(struct xen_pmu_vcpu *v)
-{
-	if (!xen_pmu_mode_is_off())
-		return false;
-
-	v->home = XEN_PMU_HOME_SAVED;
-	if (v->pmu->vanished)
-		v->pmu->vanished();
-	return true;
-}
-
-/* Move what a counter has counted so far to the shadow. */
-static int fetch(struct xen_pmu_vcpu *v, unsigned int reg)
-{
-	u64 val;
-	int err;
-
-	if (!xen_pmu_cached(v)) {
-		err = trap_read(v, v->pmu->reg[reg].msr, &val);
-		if (err)
-			return err;
-	}
-	/* The overflow may also have come between the flag and the trap. */
 	if (xen_pmu_cached(v))
-		val = xen_pmu_page_load(v, xen_pmu_reg(v, reg));
-	else if (!val && v->shadow.reg[reg] && vanished(v))
 		return 0;
 
-	v->shadow.reg[reg] = val;
-	return 0;
+	v->stats.lvtpc++;
+	return xen_pmu_op(XENPMU_lvtpc_set, NULL);
 }
 
-static void latch(struct xen_pmu_vcpu *v, u64 counters)
-{
-	unsigned int reg;
+/* ---- A vCPU that is without its PMU ---- */
 
-	counters &= ~v->latched;
-	v->latched |= counters;
-	for_each_counter(reg, counters)
-		fetch(v, reg);
+static void nothing_counts(struct xen_pmu_vcpu *v)
+{
+	v->counted = 0;
+	v->running = false;
+	v->unmasked_at = ~0ULL;
+}
+
+static void move_to_memory(struct xen_pmu_vcpu *v)
+{
+	v->home = XEN_PMU_HOME_SAVED;
+	nothing_counts(v);
+}
+
+static void gone(struct xen_pmu_vcpu *v)
+{
+	move_to_memory(v);
+	if (v->pmu->gone)
+		v->pmu->gone();
+}
+
+/*
+ * What perf saw last of a counter, or something later: a value from before it
+ * would be 2^48 events.
+ */
+static u64 last_known(const struct xen_pmu_vcpu *v, unsigned int counter)
+{
+	return v->known & BIT_ULL(xen_pmu_bit(counter)) ?
+	       v->value[counter] : xen_pmu_page_load(v, xen_pmu_reg(v, counter));
+}
+
+/* What was counted since perf looked last, nobody can read any more. */
+static void out_of_sight(struct xen_pmu_vcpu *v)
+{
+	unsigned int counter;
+
+	for_each_counter(counter, v->pmu->counters)
+		v->value[counter] = last_known(v, counter);
+	gone(v);
+}
+
+static void say_refused(const struct xen_pmu_vcpu *v)
+{
+	pr_warn_once("xen_pmu: Xen refuses the counters of CPU %u; it counts no more until all events are closed, the mode is set anew, or it is plugged in again\n",
+		     v->cpu);
+}
+
+/* ---- Counters and controls ---- */
+
+/**
+ * xen_pmu_regs_fetch() - bring a counter's value to @v->value
+ * @v: the vCPU
+ * @counter: the counter's register
+ *
+ * If Xen does not let it be read, the vCPU is without its PMU afterwards.
+ */
+void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v, unsigned int counter)
+{
+	u64 val = 0;
+	int err = 0;
+
+	if (v->home == XEN_PMU_HOME_SAVED)
+		return;
+
+	if (!xen_pmu_cached(v))
+		err = trap_read(v, v->pmu->reg[counter].msr, &val);
+	/* The overflow may also have come between the flag and the trap. */
+	if (xen_pmu_cached(v)) {
+		val = xen_pmu_page_load(v, xen_pmu_reg(v, counter));
+	} else if (err) {
+		say_refused(v);
+		out_of_sight(v);
+		return;
+	} else if (!val && last_known(v, counter) && xen_pmu_mode_is_off()) {
+		/* All registers read 0 then; a counter seldom does. */
+		out_of_sight(v);
+		return;
+	}
+	xen_pmu_regs_note(v, counter, val);
+}
+
+static void fetch_all(struct xen_pmu_vcpu *v, u64 counters)
+{
+	unsigned int counter;
+
+	for_each_counter(counter, counters & v->pmu->counters)
+		xen_pmu_regs_fetch(v, counter);
+}
+
+/**
+ * xen_pmu_regs_put() - bring a counter's value from @v->value
+ * @v: the vCPU, registers not in the page
+ * @counter: the counter's register
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+int xen_pmu_regs_put(struct xen_pmu_vcpu *v, unsigned int counter)
+{
+	u64 val = v->value[counter];
+	int err;
+
+	v->known |= BIT_ULL(xen_pmu_bit(counter));
+	if (v->home == XEN_PMU_HOME_SAVED)
+		return 0;
+
+	err = trap_write(v, v->pmu->reg[counter].msr, val);
+	if (xen_pmu_cached(v))
+		xen_pmu_page_store(v, xen_pmu_reg(v, counter), val);
+	return err;
 }
 
 /*
@@ -137,219 +175,122 @@ static void latch(struct xen_pmu_vcpu *v, u64 counters)
  * an overflow in the middle has just cleared (core2_vpmu_do_wrmsr()). While it
  * is clear a vCPU switch drops the context and a flush ignores the page.
  */
-static bool runs_after(const struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
+static bool runs_after(const struct xen_pmu_vcpu *v, unsigned int control,
+		       u64 val, u64 counted)
 {
 	if (v->pmu->vendor->stops_on_disable)
 		return val & ARCH_PERFMON_EVENTSEL_ENABLE;
-	if (reg != XEN_PMU_GLOBAL_CTRL && xen_pmu_cached(v))
+	if (control != XEN_PMU_GLOBAL_CTRL && xen_pmu_cached(v))
 		return false;
 
-	return v->counted;
+	return counted;
 }
 
 /*
  * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
- * switches to one whose vPMU does not run (vpmu_load()). A vCPU that was away
- * has waited to run again, if only for a moment.
+ * switches to one whose vPMU does not run (vpmu_load()).
  */
-static void unmask_lvtpc(struct xen_pmu_vcpu *v)
+static int unmask_lvtpc(struct xen_pmu_vcpu *v)
 {
-	u64 now = xen_pmu_steal_clock();
+	u64 now = xen_pmu_scheduled_at();
+	int err;
 
 	if (v->unmasked_at == now)
-		return;
+		return 0;
 
-	v->unmasked_at = now;
-	set_lvtpc(v);
+	err = set_lvtpc(v);
+	if (!err)
+		v->unmasked_at = now;
+	return err;
 }
 
 /*
- * A write may let counters loose that perf has stopped and whose values are
- * still in hardware: they are latched first. If it starts the first counter,
- * LVTPC must be unmasked before, lest an overflow is lost; and after, in case
- * the vCPU was away between the two.
+ * A control, by which the counters of @after count. If Xen takes the vPMU for
+ * running only by this write, LVTPC must be unmasked before, lest an overflow is
+ * lost; and after, in case the vCPU was away between the two. That is so where
+ * the first counter starts, and on AMD also where others went on while one was
+ * disabled: see xen_pmu_regs_remind(). What overflows before that is lost
+ * all the same, and cannot be had back: nothing raises the interrupt but a
+ * counter, and to make one do so changes its count.
  */
-static int write_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
+static __always_inline int program(struct xen_pmu_vcpu *v, unsigned int control,
+				   u64 val, u64 after)
 {
-	u64 before = v->counted, old = v->held.reg[reg], after, stray;
-	int err;
+	bool ran = v->running, runs = runs_after(v, control, val, after);
+	int err = 0;
 
-	xen_pmu_file_set(&v->held, reg, val);
-	after = xen_pmu_file_enabled(&v->held);
-	stray = after & ~before & ~v->wanted;
-	latch(v, stray);
-
-	if (!before)
-		unmask_lvtpc(v);
-	else if (!after)
-		v->unmasked_at = xen_pmu_steal_clock();
-	err = trap_write(v, v->pmu->reg[reg].msr, val);
-	if (err) {
-		xen_pmu_file_set(&v->held, reg, old);
+	if (!ran && runs)
+		err = unmask_lvtpc(v);
+	else if (ran && !runs)
+		v->unmasked_at = xen_pmu_scheduled_at();
+	if (!err)
+		err = trap_write(v, v->pmu->reg[control].msr, val);
+	if (!err && !ran && runs)
+		err = unmask_lvtpc(v);
+	if (err)
 		return err;
-	}
-	if (after && !before)
-		unmask_lvtpc(v);
 
-	v->stale |= stray;
+	xen_pmu_set_control(&v->held, control, val);
 	v->counted = after;
-	v->running = runs_after(v, reg, val);
-	/* An overflow in the middle: the page lacks what was written. */
+	v->running = runs_after(v, control, val, after);
 	if (xen_pmu_cached(v))
-		v->dirty = XEN_PMU_BEHIND;
+		xen_pmu_page_store(v, xen_pmu_reg(v, control), val);
 	return 0;
 }
 
-static void remind(struct xen_pmu_vcpu *v)
+/**
+ * xen_pmu_regs_control() - program a control
+ * @v: the vCPU, registers not in the page
+ * @control: the control's register
+ * @val: a value that it takes
+ *
+ * Return: 0, or an error if Xen took it not, or what must go with it.
+ */
+int xen_pmu_regs_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 {
-	unsigned int reg;
+	if (v->home == XEN_PMU_HOME_SAVED) {
+		xen_pmu_set_control(&v->held, control, val);
+		return 0;
+	}
+	return program(v, control, val,
+		       xen_pmu_enabled_with(&v->held, control, val));
+}
 
-	if (!v->counted || v->running || !v->pmu->vendor->stops_on_disable)
+/**
+ * xen_pmu_regs_global_ctrl() - the same for IA32_PERF_GLOBAL_CTRL, in short
+ * @v: the vCPU, registers in hardware
+ * @val: a value that it takes
+ *
+ * Return: 0, or an error if Xen took it not, or what must go with it.
+ */
+int xen_pmu_regs_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
+{
+	return program(v, XEN_PMU_GLOBAL_CTRL, val, v->held.armed & val);
+}
+
+/**
+ * xen_pmu_regs_remind() - have Xen take the vPMU for running, if it is
+ * @v: the vCPU, after its controls were programmed
+ */
+void xen_pmu_regs_remind(struct xen_pmu_vcpu *v)
+{
+	unsigned int control;
+
+	if (v->running || !v->counted || !v->pmu->vendor->stops_on_disable)
 		return;
 
-	reg = xen_pmu_own_control(xen_pmu_counter(__ffs64(v->counted)));
-	write_control(v, reg, v->held.reg[reg]);
-}
-
-static void write_counters(struct xen_pmu_vcpu *v, u64 counters)
-{
-	unsigned int reg;
-
-	for_each_counter(reg, counters)
-		trap_write(v, v->pmu->reg[reg].msr, v->shadow.reg[reg]);
-}
-
-/* Controls in which hardware programs these counters otherwise than perf. */
-static u64 owed_controls(const struct xen_pmu_vcpu *v, u64 counters)
-{
-	unsigned int counter, reg;
-	u64 owed = 0;
-
-	for_each_counter(counter, counters) {
-		reg = xen_pmu_own_control(counter);
-		if ((v->held.reg[reg] ^ v->shadow.reg[reg]) &
-		    xen_pmu_own_bits(counter))
-			owed |= BIT_ULL(reg);
-	}
-	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr &&
-	    (v->held.reg[XEN_PMU_GLOBAL_CTRL] ^ v->shadow.reg[XEN_PMU_GLOBAL_CTRL]) &
-	    counters)
-		owed |= BIT_ULL(XEN_PMU_GLOBAL_CTRL);
-
-	return owed;
-}
-
-/* Xen was not expected to refuse a control: what it governs is not counted. */
-static void drop_control(struct xen_pmu_vcpu *v, unsigned int reg)
-{
-	xen_pmu_file_set(&v->shadow, reg, v->pmu->reg[reg].one);
-	v->wanted = xen_pmu_file_enabled(&v->shadow);
-	pr_warn_once("xen_pmu: Xen refuses an event that it took before\n");
-}
-
-/* Overflows of counters whose values are in the shadow are not perf's. */
-static void hide(const struct xen_pmu_vcpu *v, u64 counters)
-{
-	if (counters && v->pmu->reg[XEN_PMU_GLOBAL_STATUS].slot)
-		xen_pmu_page_ack(v, counters);
-}
-
-/* In the page, to start a counter is to put its value there. */
-static void start_in_page(struct xen_pmu_vcpu *v, u64 counters)
-{
-	unsigned int reg;
-
-	for_each_counter(reg, counters & v->latched)
-		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
-	v->latched &= ~counters;
-	v->stale &= ~counters;
-}
-
-/*
- * Start counters, and program those that run as perf wants. One that hardware
- * counts already begins with the write of its value, any other with the write
- * of the last of its controls.
- */
-static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
-{
-	u64 was_on = v->counted;
-	unsigned int reg;
-
-	write_counters(v, counters & v->stale & ~was_on);
-	for_each_reg(reg, owed)
-		if (write_control(v, reg, v->shadow.reg[reg]))
-			drop_control(v, reg);
-	write_counters(v, counters & was_on & v->latched);
-	remind(v);
-	v->stale &= ~counters;
-	/* An overflow in the middle: the page lacks what was written. */
-	if (xen_pmu_cached(v)) {
-		hide(v, counters & v->latched);
-		start_in_page(v, counters);
-		v->dirty = XEN_PMU_BEHIND;
-	}
-	v->latched &= ~counters;
-}
-
-static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
-{
-	unsigned int reg;
-
-	for_each_counter(reg, counters)
-		if (v->pmu->reg[reg].width - v->shadow.reg[reg] < NEAR_OVERFLOW)
-			return true;
-	return false;
-}
-
-/*
- * To stop counters in hardware costs a write now and one when they start
- * again. To let them loose costs a read each, which perf mostly wants in any
- * case, and a write each when they start. That is never worse where a counter
- * has a control of its own; where one control stops many it is for few, unless
- * perf only interrupts the count, and asks for nothing: then it did so before.
- */
-static bool better_loose(const struct xen_pmu_vcpu *v, unsigned int reg,
-			 u64 counters)
-{
-	if (!v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
-		return true;
-
-	return hweight64(counters) <= 2 &&
-	       !(reg == XEN_PMU_GLOBAL_CTRL && v->interrupts);
-}
-
-/* A control that stops counters and leaves all others as they are. */
-static u64 only_stops(const struct xen_pmu_vcpu *v, unsigned int reg,
-		      u64 counters)
-{
-	unsigned int counter;
-	u64 bits = 0;
-
-	for_each_counter(counter, counters)
-		bits |= xen_pmu_own_bits(counter);
-	if (reg == XEN_PMU_GLOBAL_CTRL)
-		bits = counters;
-
-	return (v->held.reg[reg] & ~bits) | (v->shadow.reg[reg] & bits);
-}
-
-/* Stop counters that perf has just disabled by a write to @reg. */
-static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
-{
-	bool let_loose = better_loose(v, reg, counters);
-
-	v->asked = false;
-	if (let_loose)
-		latch(v, counters);
-	v->stale |= counters & v->latched;
-
-	if (!let_loose || near_overflow(v, counters)) {
-		write_control(v, reg, only_stops(v, reg, counters));
-		remind(v);
-	}
+	control = xen_pmu_own_control(xen_pmu_counter(__ffs64(v->counted)));
+	xen_pmu_regs_control(v, control, xen_pmu_control(&v->held, control));
 }
 
 /* ---- Accesses ---- */
+
+/* Of what is the page's alone no trap knows; Xen's answer is the kernel's. */
+static bool is_elsewhere(const struct xen_pmu_vcpu *v, u8 flags)
+{
+	return v->home == XEN_PMU_HOME_NONE ||
+	       (flags & XEN_PMU_PAGE_ONLY && v->home == XEN_PMU_HOME_XEN);
+}
 
 /**
  * xen_pmu_regs_read() - read a register
@@ -359,131 +300,34 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int reg, u64 counters)
  * @val: where the value goes
  * @flags: XEN_PMU_PAGE_ONLY, of the MSR
  *
- * On the vCPU, with interrupts off.
- *
  * Return: 0, or -EIO if Xen raised #GP.
  */
 int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		      u64 *val, u8 flags)
 {
-	int err = 0;
-
 	if (xen_pmu_cached(v)) {
 		*val = xen_pmu_page_read(v, xen_pmu_reg(v, reg));
 		return 0;
 	}
-	if (flags & XEN_PMU_PAGE_ONLY || v->home == XEN_PMU_HOME_NONE)
+	if (is_elsewhere(v, flags))
 		return trap_read(v, msr, val);
+	if (flags & XEN_PMU_PAGE_ONLY)
+		return -EIO;
 
+	*val = 0;
 	switch (v->pmu->reg[reg].type) {
 	case XEN_PMU_TYPE_COUNTER:
-		v->asked = true;
-		if (v->home == XEN_PMU_HOME_XEN &&
-		    !(v->latched & BIT_ULL(xen_pmu_bit(reg))))
-			err = fetch(v, reg);
-		if (!err)
-			v->latched |= BIT_ULL(xen_pmu_bit(reg)) & ~v->wanted;
-		*val = v->shadow.reg[reg];
-		return err;
+		xen_pmu_regs_fetch(v, reg);
+		*val = v->value[reg];
+		return 0;
 	case XEN_PMU_TYPE_CONTROL:
-		*val = v->shadow.reg[reg];
+		*val = xen_pmu_control(&v->held, reg);
 		return 0;
 	case XEN_PMU_TYPE_STATUS:
-		if (v->home != XEN_PMU_HOME_SAVED)
-			return trap_read(v, msr, val);
-		*val = v->shadow.reg[reg];
-		return 0;
+		return v->home == XEN_PMU_HOME_SAVED ? 0 : trap_read(v, msr, val);
 	default:
-		*val = 0;
 		return 0;
 	}
-}
-
-static int write_counter(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
-{
-	u64 bit = BIT_ULL(xen_pmu_bit(reg));
-
-	v->asked = true;
-	v->shadow.reg[reg] = val;
-	if (!v->pmu->lazy && v->home == XEN_PMU_HOME_XEN) {
-		v->latched &= ~bit;
-		return trap_write(v, v->pmu->reg[reg].msr, val);
-	}
-	if (v->home == XEN_PMU_HOME_SAVED || !(v->wanted & bit)) {
-		v->latched |= bit;
-		v->stale |= bit;
-		return 0;
-	}
-
-	trap_write(v, v->pmu->reg[reg].msr, val);
-	/* An overflow in the middle: the page lacks what was written. */
-	if (xen_pmu_cached(v))
-		xen_pmu_page_store(v, xen_pmu_reg(v, reg), val);
-	return 0;
-}
-
-/*
- * An overflow in the middle of a write that stops counters came before they
- * stopped: it is perf's, their values are in the page, and the write is one
- * while an overflow waits.
- */
-static void overflow_first(struct xen_pmu_vcpu *v, u64 was_on)
-{
-	v->latched &= ~was_on;
-	v->stale &= ~was_on;
-	v->wanted = was_on;
-	v->dirty = XEN_PMU_BEHIND;
-}
-
-static int set_control(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
-{
-	bool (*filtered)(u64 config) = v->pmu->vendor->filtered;
-	u64 changed = val ^ v->held.reg[reg];
-	u64 was_on = v->wanted, stopped, started, owed;
-	int err;
-
-	/* Xen may refuse an event: only it can tell, and it must at once. */
-	if (changed & ~ARCH_PERFMON_EVENTSEL_ENABLE && reg < XEN_PMU_FIXED &&
-	    v->home == XEN_PMU_HOME_XEN && filtered && filtered(val)) {
-		err = write_control(v, reg, val);
-		if (err)
-			return err;
-		if (xen_pmu_cached(v)) {
-			xen_pmu_file_set(&v->shadow, reg, val);
-			return 0;
-		}
-	}
-
-	xen_pmu_file_set(&v->shadow, reg, val);
-	v->wanted = xen_pmu_file_enabled(&v->shadow);
-	if (v->home == XEN_PMU_HOME_SAVED)
-		return 0;
-
-	stopped = was_on & ~v->wanted;
-	started = v->wanted & ~was_on;
-	if (stopped)
-		stop(v, reg, stopped);
-	if (xen_pmu_cached(v)) {
-		overflow_first(v, was_on);
-		return 0;
-	}
-	if (started)
-		v->interrupts = !v->asked;
-	/* Those that counted before are programmed alike, but for this control. */
-	owed = owed_controls(v, started | (changed ? v->wanted &
-						     xen_pmu_governed(reg) : 0));
-	if (owed | started)
-		start(v, started, owed);
-	return 0;
-}
-
-static int write_control_of_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 val)
-{
-	int err = set_control(v, reg, val);
-
-	if (xen_pmu_cached(v))
-		hide(v, v->latched);
-	return err;
 }
 
 /**
@@ -494,36 +338,41 @@ static int write_control_of_perf(struct xen_pmu_vcpu *v, unsigned int reg, u64 v
  * @val: value
  * @flags: XEN_PMU_PAGE_ONLY and XEN_PMU_SIGN_EXTEND, of the MSR
  *
- * On the vCPU, with interrupts off.
- *
  * Return: 0, or -EIO where hardware or Xen raise #GP; nothing has changed then.
  */
 int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		       u64 val, u8 flags)
 {
+	const struct xen_pmu_reg *r = xen_pmu_reg(v, reg);
 	bool cached = xen_pmu_cached(v);
 	int err;
 
-	if (!cached && (flags & XEN_PMU_PAGE_ONLY ||
-			v->home == XEN_PMU_HOME_NONE))
+	if (!cached && is_elsewhere(v, flags))
 		return trap_write(v, msr, val);
+	if (!cached && flags & XEN_PMU_PAGE_ONLY)
+		return -EIO;
 
-	err = xen_pmu_conform(&v->pmu->reg[reg], flags, &val);
+	err = xen_pmu_conform(r, flags, &val);
 	if (err)
 		return err;
 	if (cached)
-		return xen_pmu_page_write(v, xen_pmu_reg(v, reg), val);
+		return xen_pmu_page_write(v, r, val);
 
-	switch (v->pmu->reg[reg].type) {
+	switch (r->type) {
 	case XEN_PMU_TYPE_COUNTER:
-		return write_counter(v, reg, val);
-	case XEN_PMU_TYPE_CONTROL:
-		return write_control_of_perf(v, reg, val);
-	case XEN_PMU_TYPE_ACK:
-		if (v->home != XEN_PMU_HOME_SAVED)
-			return trap_write(v, msr, val);
-		v->shadow.reg[XEN_PMU_GLOBAL_STATUS] &= ~val;
+		xen_pmu_regs_note(v, reg, val);
+		if (xen_pmu_regs_put(v, reg))
+			xen_pmu_regs_lose(v, ~BIT_ULL(r->bit));
 		return 0;
+	case XEN_PMU_TYPE_CONTROL:
+		/* What is written as it is stays as it is. */
+		if (xen_pmu_control(&v->held, reg) == val)
+			return 0;
+		err = xen_pmu_regs_control(v, reg, val);
+		xen_pmu_regs_remind(v);
+		return err;
+	case XEN_PMU_TYPE_ACK:
+		return v->home == XEN_PMU_HOME_SAVED ? 0 : trap_write(v, msr, val);
 	default:
 		return -EIO;
 	}
@@ -533,68 +382,62 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
  * xen_pmu_regs_lvtpc() - write LVTPC
  * @v: the vCPU
  * @val: value
- *
- * On the vCPU, with interrupts off.
  */
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val)
 {
 	v->lvtpc = val;
 	v->told = val;
-	if (v->home != XEN_PMU_HOME_SAVED)
-		set_lvtpc(v);
+	if (v->home != XEN_PMU_HOME_SAVED && set_lvtpc(v))
+		v->unmasked_at = ~0ULL;
+}
+
+/**
+ * xen_pmu_regs_try() - see whether Xen takes an event
+ * @v: the vCPU
+ * @config: the event select
+ *
+ * The event is written to a counter that does not count, and not enabled. While
+ * there is none, nothing is known and nothing refused.
+ *
+ * Return: 0, or -EIO if an event select may not hold @config.
+ */
+int xen_pmu_regs_try(struct xen_pmu_vcpu *v, u64 config)
+{
+	unsigned int control = XEN_PMU_CONTROL, i;
+	u64 old;
+	int err;
+
+	config &= ~ARCH_PERFMON_EVENTSEL_ENABLE;
+	err = xen_pmu_conform(&v->pmu->reg[control], 0, &config);
+	if (err)
+		return err;
+	if (!v->pmu->vendor->filtered || !v->pmu->vendor->filtered(config) ||
+	    v->home != XEN_PMU_HOME_XEN || xen_pmu_cached(v))
+		return 0;
+
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++, control++) {
+		if (!v->pmu->reg[control].msr || v->counted & BIT_ULL(i))
+			continue;
+		old = xen_pmu_control(&v->held, control);
+		err = xen_pmu_regs_control(v, control, config);
+		if (!err)
+			xen_pmu_regs_control(v, control, old);
+		return err;
+	}
+	return 0;
 }
 
 /* ---- From one home to the other ---- */
 
-/*
- * What perf did to controls while the counters stood still in the page: one
- * that it stopped keeps the value that is there, one that it started gets its
- * own.
- */
-static void settle(struct xen_pmu_vcpu *v)
-{
-	u64 was_on = v->wanted, started;
-
-	if (v->dirty & XEN_PMU_BEHIND)
-		v->dirty = v->pmu->controls;
-	v->wanted = xen_pmu_file_enabled(&v->shadow);
-	started = v->wanted & ~was_on;
-	latch(v, was_on & ~v->wanted);
-	v->stale |= was_on & ~v->wanted;
-	start_in_page(v, started);
-	v->dirty |= owed_controls(v, started);
-}
-
-/*
- * To the page what perf wrote to controls. As in write_control(), others that
- * this lets loose are latched first.
- */
-static void page_controls(struct xen_pmu_vcpu *v)
-{
-	unsigned int reg;
-	u64 stray;
-
-	for_each_reg(reg, v->dirty) {
-		xen_pmu_file_set(&v->held, reg, v->shadow.reg[reg]);
-		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
-	}
-	v->dirty = 0;
-
-	stray = xen_pmu_file_enabled(&v->held) & ~v->wanted;
-	latch(v, stray);
-	v->stale |= stray;
-}
-
 /* Write all that is known to the page, and drop all that Xen may refuse. */
-static void page_repair(struct xen_pmu_vcpu *v)
+static void repair_page(struct xen_pmu_vcpu *v)
 {
 	const struct xen_pmu_reg *r;
 	unsigned int reg;
 
-	v->dirty = v->pmu->controls;
-	page_controls(v);
-	for_each_counter(reg, v->latched)
-		xen_pmu_page_store(v, xen_pmu_reg(v, reg), v->shadow.reg[reg]);
+	for_each_reg(reg, v->pmu->controls)
+		xen_pmu_page_store(v, xen_pmu_reg(v, reg),
+				   xen_pmu_control(&v->held, reg));
 	for (reg = 0; reg < XEN_PMU_NR_REGS; reg++) {
 		r = xen_pmu_reg(v, reg);
 		if (r->slot && r->type != XEN_PMU_TYPE_STATUS)
@@ -603,25 +446,23 @@ static void page_repair(struct xen_pmu_vcpu *v)
 	}
 }
 
-static void to_shadow(struct xen_pmu_vcpu *v)
+static void give_up(struct xen_pmu_vcpu *v)
 {
-	latch(v, v->pmu->counters);
-	v->wanted = xen_pmu_file_enabled(&v->shadow);
+	say_refused(v);
+	gone(v);
 }
 
 /**
- * xen_pmu_regs_flush_again() - flush what Xen refused
- * @v: the vCPU
- *
- * On the vCPU, with interrupts off.
+ * xen_pmu_regs_give_again() - flush what Xen refused
+ * @v: the vCPU; xen_pmu_cached() holds
  *
  * Return: 0, or what Xen answered.
  */
-int xen_pmu_regs_flush_again(struct xen_pmu_vcpu *v)
+int xen_pmu_regs_give_again(struct xen_pmu_vcpu *v)
 {
 	int err;
 
-	page_repair(v);
+	repair_page(v);
 	v->stats.flushes++;
 	err = xen_pmu_op(XENPMU_flush, NULL);
 	if (!err) {
@@ -629,150 +470,172 @@ int xen_pmu_regs_flush_again(struct xen_pmu_vcpu *v)
 		return 0;
 	}
 
-	pr_warn_once("xen_pmu: Xen refuses the counters of a vCPU (%d); it counts no more until the next suspend or CPU hotplug\n",
-		     err);
-	to_shadow(v);
-	v->home = XEN_PMU_HOME_SAVED;
 	v->stats.lost++;
+	fetch_all(v, v->pmu->counters);
+	give_up(v);
 	return err;
 }
 
-/* The controls that program these counters. */
-static u64 owners(const struct xen_pmu_vcpu *v, u64 counters)
+/* No counter is on, as far as anybody knows. */
+static void nothing_held(struct xen_pmu_vcpu *v)
 {
-	u64 controls = 0;
-	unsigned int reg;
+	unsigned int control;
 
-	for_each_counter(reg, counters)
-		controls |= BIT_ULL(xen_pmu_own_control(reg));
-	if (counters && v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
-		controls |= BIT_ULL(XEN_PMU_GLOBAL_CTRL);
-
-	return controls;
+	/* Without a global control nothing keeps a counter from counting. */
+	memset(&v->held, 0, sizeof(v->held));
+	xen_pmu_set_control(&v->held, XEN_PMU_GLOBAL_CTRL, ~0ULL);
+	for_each_reg(control, v->pmu->controls)
+		xen_pmu_set_control(&v->held, control, v->pmu->reg[control].one);
+	nothing_counts(v);
 }
 
 /*
- * Xen has ignored the page, or may have: do by traps what the flush should
- * have done. Only the last one starts the counters; if the vCPU was away before
- * it, Xen may have left LVTPC masked.
+ * What stops an event select where Xen takes a few events only, of which "none"
+ * is not one: it refused what was to replace the event that is there.
  */
-static void flush_by_traps(struct xen_pmu_vcpu *v, u64 flushed_at)
+static int disarm(struct xen_pmu_vcpu *v, unsigned int control)
 {
-	u64 on = v->wanted, owed = v->dirty | owners(v, on), ack = 0;
-
-	if (v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].slot)
-		ack = xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_OVF_CTRL));
-	if (ack)
-		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
-
-	v->stale |= on;
-	v->dirty = 0;
-	if (on | owed)
-		start(v, on, owed);
-
-	v->unmasked_at = flushed_at;
-	unmask_lvtpc(v);
+	return trap_write(v, v->pmu->reg[control].msr, XEN_PMU_HARMLESS_EVENT);
 }
 
-/* Xen has loaded a page with other controls. */
-static void reprogrammed(struct xen_pmu_vcpu *v)
-{
-	v->counted = xen_pmu_file_enabled(&v->held);
-	v->running = v->counted;
-}
-
-/**
- * xen_pmu_regs_flush() - give the registers back to Xen
- * @v: the vCPU; xen_pmu_cached() holds
- *
- * Xen verifies what it loads. Should it refuse, what it may have refused is
- * dropped and the flush repeated; should it refuse again, the vPMU stays
- * frozen in Xen and the registers move to the shadow.
- *
- * On the vCPU, with interrupts off.
- *
- * Return: 0, or what Xen answered the second time.
+/*
+ * Where Xen takes a few events only it refuses to have none, too; all other
+ * refusals would leave an event that does not count, and seems to.
  */
-int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
+static bool may_be_refused(unsigned int control, u64 val)
 {
-	bool loads = v->running;
-	u64 now = loads ? 0 : xen_pmu_steal_clock();
-	int err;
-
-	hide(v, xen_pmu_loose(v));
-	settle(v);
-	if (loads)
-		page_controls(v);
-	else
-		latch(v, v->wanted);
-
-	err = xen_pmu_page_give(v);
-	if (err)
-		return err;
-
-	if (loads)
-		reprogrammed(v);
-	else
-		flush_by_traps(v, now);
-	return 0;
+	return control < XEN_PMU_FIXED_CTRL && !xen_pmu_arms(control, val);
 }
 
-/* From the shadow to hardware; @held says what is there. */
-static void restore(struct xen_pmu_vcpu *v)
-{
-	v->home = XEN_PMU_HOME_XEN;
-	v->latched = v->pmu->counters;
-	v->stale = v->latched;
-	v->dirty = 0;
-	set_lvtpc(v);
-
-	/* An overflow that was left unhandled: Xen wants a flush first. */
-	if (xen_pmu_cached(v)) {
-		page_repair(v);
-		xen_pmu_regs_flush(v);
-	} else if (v->wanted) {
-		start(v, v->wanted, owed_controls(v, v->wanted));
-	}
-}
-
-/* Hardware has all counters off. */
-static void nothing_held(struct xen_pmu_vcpu *v)
+/*
+ * Everything, by traps: @want, and what @v->value has. With a global control
+ * nothing counts before its write, which is the last; without one a counter
+ * begins with the write of its value.
+ */
+static void load_by_traps(struct xen_pmu_vcpu *v,
+			  const struct xen_pmu_controls *want, u64 unmasked_at)
 {
 	unsigned int reg;
 
-	/* Without a global control nothing keeps a counter from counting. */
-	v->held = (struct xen_pmu_file) {
-		.reg[XEN_PMU_GLOBAL_CTRL] = ~0ULL,
-	};
-	for_each_reg(reg, v->pmu->controls)
-		xen_pmu_file_set(&v->held, reg, v->pmu->reg[reg].one);
-	v->counted = 0;
-	v->running = false;
-	v->unmasked_at = ~0ULL;
+	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
+		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
+			   v->pmu->reg[XEN_PMU_GLOBAL_CTRL].one);
+	nothing_held(v);
+	v->unmasked_at = unmasked_at;
+	for_each_reg(reg, v->pmu->controls & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL))
+		if (xen_pmu_regs_control(v, reg, xen_pmu_control(want, reg)) &&
+		    (!may_be_refused(reg, xen_pmu_control(want, reg)) ||
+		     disarm(v, reg)))
+			goto refused;
+	for_each_counter(reg, v->pmu->counters)
+		if (xen_pmu_regs_put(v, reg))
+			goto refused;
+	reg = XEN_PMU_GLOBAL_CTRL;
+	if (v->pmu->reg[reg].msr &&
+	    xen_pmu_regs_control(v, reg, xen_pmu_control(want, reg)))
+		goto refused;
+
+	xen_pmu_regs_remind(v);
+	return;
+
+refused:
+	v->held = *want;
+	give_up(v);
+}
+
+/**
+ * xen_pmu_regs_flush_slowly() - flush what Xen does not load, or should not have
+ * @v: the vCPU; xen_pmu_cached() holds
+ *
+ * Xen ignores the page, or may: what the flush should have done is done by
+ * traps.
+ *
+ * Return: 0, or what Xen answered the second time.
+ */
+int xen_pmu_regs_flush_slowly(struct xen_pmu_vcpu *v)
+{
+	const struct xen_pmu_controls want = v->held;
+	bool loads = v->running, refused = v->refused;
+	u64 now = xen_pmu_scheduled_at(), ack = 0;
+	int err;
+
+	v->refused = false;
+	if (v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].slot)
+		ack = xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_OVF_CTRL));
+	fetch_all(v, v->pmu->counters);
+
+	err = xen_pmu_regs_give(v);
+	if (err)
+		return err;
+
+	xen_pmu_regs_loaded(v);
+	if (refused) {
+		xen_pmu_regs_lose(v, loads ? v->pmu->counters : 0);
+		return 0;
+	}
+	if (ack)
+		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
+	/* If the vCPU was away since, Xen may have left LVTPC masked. */
+	load_by_traps(v, &want, now);
+	return 0;
+}
+
+static void stop_hardware(struct xen_pmu_vcpu *v)
+{
+	unsigned int control;
+	u64 off;
+
+	for_each_reg(control, v->pmu->controls) {
+		off = v->pmu->reg[control].one;
+		if (trap_write(v, v->pmu->reg[control].msr, off) &&
+		    control < XEN_PMU_FIXED_CTRL)
+			disarm(v, control);
+	}
+}
+
+/* From memory to hardware, where nothing counts. */
+static void restore(struct xen_pmu_vcpu *v, const struct xen_pmu_controls *want)
+{
+	u64 now = xen_pmu_scheduled_at();
+	unsigned int counter;
+
+	v->home = XEN_PMU_HOME_XEN;
+	nothing_counts(v);
+	if (set_lvtpc(v))
+		now = ~0ULL;
+	if (!xen_pmu_cached(v)) {
+		load_by_traps(v, want, now);
+		return;
+	}
+
+	/* An overflow that was left unhandled: Xen wants a flush first. */
+	v->held = *want;
+	for_each_counter(counter, v->pmu->counters)
+		xen_pmu_page_store(v, xen_pmu_reg(v, counter), v->value[counter]);
+	repair_page(v);
+	xen_pmu_regs_flush_slowly(v);
 }
 
 /**
  * xen_pmu_regs_attach() - move the registers to Xen
  * @v: the vCPU
  * @page: its page, with a layout that fits @v->pmu
- *
- * What was saved is loaded again. On the vCPU, with interrupts off.
+ * @want: the controls, if the counters were saved; they are loaded again
  */
-void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page)
+void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page,
+			 const struct xen_pmu_controls *want)
 {
 	v->page = page;
-	v->dirty = 0;
-	nothing_held(v);
+	v->refused = false;
+	v->known = v->pmu->counters;
 	if (v->home == XEN_PMU_HOME_SAVED) {
-		restore(v);
+		restore(v, want);
 		return;
 	}
 
-	/* Counters are 0 in both, controls as a new vPMU has them. */
-	v->shadow = v->held;
-	v->wanted = 0;
-	v->latched = v->pmu->counters;
-	v->stale = 0;
+	/* Counters are 0 in a new vPMU, too. */
+	memset(v->value, 0, sizeof(v->value));
+	nothing_held(v);
 	v->told = ~0ULL;
 	v->home = XEN_PMU_HOME_XEN;
 }
@@ -793,63 +656,77 @@ struct xen_pmu_data *xen_pmu_regs_detach(struct xen_pmu_vcpu *v)
 }
 
 /**
- * xen_pmu_regs_save() - move the registers to the shadow, and give up the page
+ * xen_pmu_regs_save() - move the registers to memory, and give up the page
  * @v: the vCPU
+ * @fetch: counters whose values are not in @v->value
  *
- * On the vCPU, with interrupts off. The counters stand still until
- * xen_pmu_regs_attach().
+ * The counters stand still until xen_pmu_regs_attach().
  *
  * Return: the page that was shared, which Xen still maps; or NULL.
  */
-struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v)
+struct xen_pmu_data *xen_pmu_regs_save(struct xen_pmu_vcpu *v, u64 fetch)
 {
 	struct xen_pmu_data *page = v->page;
 
 	if (!page)
 		return NULL;
 
-	if (v->home == XEN_PMU_HOME_XEN)
-		to_shadow(v);
-	v->home = XEN_PMU_HOME_SAVED;
+	fetch_all(v, fetch);
+	move_to_memory(v);
 	WRITE_ONCE(v->page, NULL);
 	return page;
 }
 
-static void stop_hardware(struct xen_pmu_vcpu *v)
+/**
+ * xen_pmu_regs_pause() - move the registers to memory, and keep the page
+ * @v: the vCPU
+ * @fetch: counters whose values are not in @v->value
+ *
+ * The counters stand still until xen_pmu_regs_proceed().
+ */
+void xen_pmu_regs_pause(struct xen_pmu_vcpu *v, u64 fetch)
 {
-	unsigned int reg;
+	if (v->home < XEN_PMU_HOME_XEN)
+		return;
 
-	for_each_reg(reg, v->pmu->controls)
-		trap_write(v, v->pmu->reg[reg].msr, v->pmu->reg[reg].one);
-	nothing_held(v);
+	fetch_all(v, fetch);
+	if (!xen_pmu_cached(v))
+		stop_hardware(v);
+	move_to_memory(v);
 }
 
 /**
- * xen_pmu_regs_pause() - move the registers to the shadow, and keep the page
+ * xen_pmu_regs_lose() - take the PMU from a vCPU on which perf would not count
  * @v: the vCPU
+ * @fetch: counters whose values are not in @v->value
  *
- * On the vCPU, with interrupts off. The counters stand still until
- * xen_pmu_regs_proceed().
+ * Xen has refused what perf wants, though perf believes that it counts. The
+ * registers stay in memory until xen_pmu_regs_proceed() or
+ * xen_pmu_regs_attach().
  */
-void xen_pmu_regs_pause(struct xen_pmu_vcpu *v)
+void xen_pmu_regs_lose(struct xen_pmu_vcpu *v, u64 fetch)
 {
-	if (v->home != XEN_PMU_HOME_XEN)
+	if (v->home < XEN_PMU_HOME_XEN)
 		return;
+	/* They stand still; the flush is what would start them. */
+	if (xen_pmu_cached(v)) {
+		v->refused = true;
+		return;
+	}
 
-	to_shadow(v);
-	if (!xen_pmu_cached(v))
-		stop_hardware(v);
-	v->home = XEN_PMU_HOME_SAVED;
+	xen_pmu_regs_pause(v, fetch);
+	give_up(v);
 }
 
 /**
  * xen_pmu_regs_proceed() - undo xen_pmu_regs_pause()
  * @v: the vCPU
+ * @want: the controls
  *
  * Also brings back a vCPU whose registers vanished or whose flush was refused.
- * On the vCPU, with interrupts off.
  */
-void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v)
+void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v,
+			  const struct xen_pmu_controls *want)
 {
 	if (v->home != XEN_PMU_HOME_SAVED || !v->page)
 		return;
@@ -858,64 +735,5 @@ void xen_pmu_regs_proceed(struct xen_pmu_vcpu *v)
 	v->home = XEN_PMU_HOME_XEN;
 	if (!xen_pmu_cached(v))
 		stop_hardware(v);
-	restore(v);
-}
-
-/**
- * xen_pmu_regs_tidy() - stop what hardware counts and perf does not
- * @v: the vCPU
- *
- * For when nobody uses the PMU any more. On the vCPU, with interrupts off.
- */
-void xen_pmu_regs_tidy(struct xen_pmu_vcpu *v)
-{
-	unsigned int reg;
-
-	if (v->home != XEN_PMU_HOME_XEN || xen_pmu_cached(v))
-		return;
-
-	latch(v, xen_pmu_loose(v));
-	for_each_reg(reg, v->pmu->controls)
-		if (v->held.reg[reg] != v->shadow.reg[reg])
-			write_control(v, reg, v->shadow.reg[reg]);
-	remind(v);
-	if (xen_pmu_cached(v))
-		hide(v, v->latched);
-}
-
-/**
- * xen_pmu_regs_probe() - see whether Xen takes an event
- * @v: the vCPU
- * @config: the event select
- *
- * The event is written to a counter that is not in use, but not enabled. While
- * there is none, nothing is known and nothing refused. On the vCPU, with
- * interrupts off.
- *
- * Return: 0, or -EIO if an event select may not hold @config.
- */
-int xen_pmu_regs_probe(struct xen_pmu_vcpu *v, u64 config)
-{
-	unsigned int reg = XEN_PMU_CONTROL, i;
-	u64 old;
-	int err;
-
-	config &= ~ARCH_PERFMON_EVENTSEL_ENABLE;
-	err = xen_pmu_conform(&v->pmu->reg[reg], 0, &config);
-	if (err)
-		return err;
-	if (!v->pmu->vendor->filtered || !v->pmu->vendor->filtered(config) ||
-	    v->home != XEN_PMU_HOME_XEN || xen_pmu_cached(v))
-		return 0;
-
-	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++, reg++) {
-		if (!v->pmu->reg[reg].msr || v->wanted & BIT_ULL(i))
-			continue;
-		old = v->held.reg[reg];
-		err = write_control(v, reg, config);
-		if (!err)
-			write_control(v, reg, old);
-		return err;
-	}
-	return 0;
+	restore(v, want);
 }

@@ -9,7 +9,7 @@
 
 #include <asm/segment.h>
 
-#include "pmu.h"
+#include "perf.h"
 
 /*
  * PMU_SAMPLE_USER is Xen's note of the vCPU's mode, and not always that of the
@@ -68,14 +68,16 @@ static void make_regs(const struct xen_pmu_sample *sample, struct pt_regs *regs)
  * xen_pmu_sample_take() - take the sample out of the page
  * @v: the vCPU; the sample goes to its @sample
  * @interrupted: what the interrupt handler's entry code saved
+ * @made: where registers are made up
  *
  * The page has no general registers. If the interrupt came at once, those that
  * the guest saved are the sample's; otherwise it is a delayed one.
  *
- * Return: the sample's registers: @interrupted, or made up in the @regs of @v.
+ * Return: the sample's registers: @interrupted or @made.
  */
 struct pt_regs *xen_pmu_sample_take(struct xen_pmu_vcpu *v,
-				    struct pt_regs *interrupted)
+				    struct pt_regs *interrupted,
+				    struct pt_regs *made)
 {
 	struct xen_pmu_sample *sample = &v->sample;
 
@@ -85,8 +87,8 @@ struct pt_regs *xen_pmu_sample_take(struct xen_pmu_vcpu *v,
 		return interrupted;
 
 	sample->delayed = sample->domain == DOMID_SELF;
-	make_regs(sample, &v->regs);
-	return &v->regs;
+	make_regs(sample, made);
+	return made;
 }
 
 /**

@@ -4,18 +4,19 @@
  * shared page, the event channel. A KUnit test redirects these functions to
  * its model of Xen.
  */
-#include <kunit/static_stub.h>
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
 
 #include <asm/msr.h>
-#include <asm/paravirt.h>
 #include <asm/xen/hypercall.h>
 #include <asm/xen/page.h>
 
 #include <xen/events.h>
+#include <xen/xen-ops.h>
 
-#include "pmu.h"
+#include "compat.h"
+#include "perf.h"
+#include "seam.h"
 
 /**
  * xen_pmu_op() - the xenpmu hypercall
@@ -50,18 +51,17 @@ bool xen_pmu_mode_is_off(void)
 }
 
 /**
- * xen_pmu_steal_clock() - time that this vCPU waited for a physical CPU
+ * xen_pmu_scheduled_at() - when Xen switched to this vCPU the last time
  *
- * It stands still exactly as long as the vCPU is not switched from. Interrupts
- * off.
+ * It changes whenever the vCPU was away. Interrupts off.
  *
- * Return: nanoseconds.
+ * Return: nanoseconds of Xen's clock.
  */
-u64 xen_pmu_steal_clock(void)
+u64 xen_pmu_scheduled_at(void)
 {
-	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_steal_clock);
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_scheduled_at);
 
-	return paravirt_steal_clock(smp_processor_id());
+	return xen_scheduled_at();
 }
 
 /**
@@ -75,12 +75,9 @@ u64 xen_pmu_steal_clock(void)
  */
 int xen_pmu_rdmsr(u32 msr, u64 *val)
 {
-	int err;
-
 	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_rdmsr, msr, val);
 
-	*val = native_read_msr_safe(msr, &err);
-	return err;
+	return native_read_msr_safe(msr, val);
 }
 
 /**
@@ -96,8 +93,7 @@ int xen_pmu_wrmsr(u32 msr, u64 val)
 {
 	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_wrmsr, msr, val);
 
-	return native_write_msr_safe(msr, lower_32_bits(val),
-				     upper_32_bits(val));
+	return native_write_msr_safe(msr, val);
 }
 
 /**
