@@ -2,7 +2,6 @@
 /*
  * A test bench: the module's parts for one guest, wired to a model of Xen.
  */
-#include <kunit/static_stub.h>
 #include <linux/slab.h>
 
 #include <asm/msr-index.h>
@@ -10,17 +9,24 @@
 
 #include "bench.h"
 
-#define AMD(fam, label) \
+#define AMD_WITH(fam, label, ...) \
 	{ .cfg = { .name = label, .vendor = MODEL_AMD, .family = fam, \
 		   .mode = XENPMU_MODE_SELF, .vpmu = true, .privileged = true, \
-		   .nr_vcpus = 2, .nr_pcpus = 2 }, .vendor = &xen_pmu_amd }
+		   .nr_vcpus = 2, .nr_pcpus = 2, __VA_ARGS__ }, \
+	  .vendor = &xen_pmu_amd }
 
-#define INTEL(ver, general, nr, wide, label) \
+#define AMD(fam, label) AMD_WITH(fam, label, .features = 0)
+
+#define INTEL_WITH(ver, general, nr, wide, label, ...) \
 	{ .cfg = { .name = label, .vendor = MODEL_INTEL, .family = 6, \
 		   .nr_general = general, .nr_fixed = nr, .version = ver, \
 		   .full_width = wide, .mode = XENPMU_MODE_SELF, .vpmu = true, \
-		   .privileged = true, .nr_vcpus = 2, .nr_pcpus = 2 }, \
+		   .privileged = true, .nr_vcpus = 2, .nr_pcpus = 2, \
+		   __VA_ARGS__ }, \
 	  .vendor = &xen_pmu_intel }
+
+#define INTEL(ver, general, nr, wide, label) \
+	INTEL_WITH(ver, general, nr, wide, label, .features = 0)
 
 const struct machine machines[] = {
 	AMD(0x10, "amd 10h"),
@@ -32,26 +38,39 @@ const struct machine machines[] = {
 	AMD(0x18, "hygon 18h"),
 	AMD(0x19, "amd 19h"),
 	AMD(0x1a, "amd 1Ah"),
-	{ .cfg = { .name = "amd 17h, reserved bits set at boot",
-		   .vendor = MODEL_AMD, .family = 0x17,
-		   .ctrl_boot = BIT_ULL(42) | BIT_ULL(36) | BIT_ULL(19),
-		   .mode = XENPMU_MODE_SELF, .vpmu = true, .privileged = true,
-		   .nr_vcpus = 2, .nr_pcpus = 2 }, .vendor = &xen_pmu_amd },
+	AMD_WITH(0x17, "amd 17h, reserved bits set at boot",
+		 .ctrl_boot = BIT_ULL(42) | BIT_ULL(36) | BIT_ULL(19)),
+	AMD_WITH(0x19, "amd 19h, counter 5 does not hold", .dead = BIT(5)),
+	AMD_WITH(0x19, "amd 19h, select 4 does not hold",
+		 .dead_controls = BIT(4)),
 	INTEL(2, 2, 3, false, "intel v2, 2 + 3"),
 	INTEL(3, 4, 3, false, "intel v3, 4 + 3"),
 	INTEL(3, 8, 3, true, "intel v3, 8 + 3, full width"),
 	INTEL(4, 4, 3, true, "intel v4, 4 + 3, full width"),
 	INTEL(5, 8, 4, true, "intel v5, 8 + 4, full width"),
+	INTEL_WITH(5, 8, 4, true, "intel v5, 8 + 4, Xen 4.17",
+		   .four_selects = true),
+	INTEL_WITH(3, 8, 3, false, "intel v3, 8 + 3, Xen 4.17",
+		   .four_selects = true),
+	INTEL_WITH(5, 8, 4, true, "intel v5, 8 + 4, Xen 4.17, msr_relaxed",
+		   .four_selects = true, .msr_relaxed = true),
+	INTEL(5, 10, 4, true, "intel v5, 10 + 4, full width"),
+	INTEL(5, 6, 3, true, "intel v5, 6 + 3, full width"),
+	INTEL(2, 1, 1, false, "intel v2, 1 + 1"),
+	INTEL(2, 3, 2, false, "intel v2, 3 + 2"),
+	INTEL(3, 5, 0, true, "intel v3, 5 + 0, full width"),
+	INTEL(3, 7, 3, true, "intel v3, 7 + 3, full width"),
+	INTEL_WITH(5, 8, 4, true, "intel v5, general 2 does not hold",
+		   .dead = BIT(2)),
+	INTEL_WITH(5, 8, 4, true, "intel v5, select 3 does not hold",
+		   .dead_controls = BIT(3)),
+	INTEL_WITH(5, 8, 4, true, "intel v5, fixed 1 does not hold",
+		   .dead = BIT_ULL(33), .dead_controls = BIT_ULL(33)),
+	INTEL_WITH(5, 8, 4, true, "intel v5, control of fixed 0 does not hold",
+		   .dead_controls = BIT_ULL(32)),
 };
 
-/**
- * machine_gen_params() - each of the machines, for KUNIT_CASE_PARAM()
- * @prev: the one before, or NULL
- * @desc: where its name goes
- *
- * Return: the next machine, or NULL.
- */
-const void *machine_gen_params(const void *prev, char *desc)
+static const struct machine *next_machine(const void *prev, char *desc)
 {
 	const struct machine *next = prev ? (const struct machine *)prev + 1
 					  : machines;
@@ -63,28 +82,116 @@ const void *machine_gen_params(const void *prev, char *desc)
 	return next;
 }
 
-/**
- * intel_gen_params() - likewise, Intel's only
- * @prev: the one before, or NULL
- * @desc: where its name goes
- *
- * Return: the next machine, or NULL.
- */
-const void *intel_gen_params(const void *prev, char *desc)
+/* Each of the machines, for KUNIT_CASE_PARAM(). */
+PARAM_GENERATOR(machine_gen_params)
+{
+	return next_machine(prev, desc);
+}
+
+static bool is_intel(const struct machine *machine)
+{
+	return machine->cfg.vendor == MODEL_INTEL;
+}
+
+/* Xen's source says what is routed; behind a gap the module takes none. */
+static unsigned int up_to_gap(u64 gaps, unsigned int n)
+{
+	return gaps ? min_t(unsigned int, n, __ffs64(gaps)) : n;
+}
+
+static unsigned int nr_general(const struct machine *machine)
+{
+	const struct model_config *cfg = &machine->cfg;
+	u64 gaps = lower_32_bits(cfg->dead | cfg->dead_controls);
+
+	if (is_intel(machine))
+		return up_to_gap(gaps, min(cfg->nr_general,
+					   cfg->four_selects ? 4u : 8u));
+
+	return up_to_gap(gaps, cfg->family < 0x15 || cfg->family == 0x16 ? 4 : 6);
+}
+
+static unsigned int nr_fixed(const struct machine *machine)
+{
+	const struct model_config *cfg = &machine->cfg;
+
+	if (!is_intel(machine))
+		return 0;
+	return up_to_gap((cfg->dead | cfg->dead_controls) >> 32,
+			 min(cfg->nr_fixed, 3u));
+}
+
+static const void *next_that(bool (*fits)(const struct machine *machine),
+			     const void *prev, char *desc)
 {
 	const struct machine *next = prev;
 
 	do {
-		next = machine_gen_params(next, desc);
-	} while (next && next->cfg.vendor != MODEL_INTEL);
+		next = next_machine(next, desc);
+	} while (next && !fits(next));
 
 	return next;
+}
+
+/* Likewise, Intel's only. */
+PARAM_GENERATOR(intel_gen_params)
+{
+	return next_that(is_intel, prev, desc);
+}
+
+static bool is_amd(const struct machine *machine)
+{
+	return !is_intel(machine);
+}
+
+/* Likewise, AMD's only. */
+PARAM_GENERATOR(amd_gen_params)
+{
+	return next_that(is_amd, prev, desc);
+}
+
+static bool has_two(const struct machine *machine)
+{
+	return nr_general(machine) >= 2;
+}
+
+/* Likewise, those with two general-purpose counters. */
+PARAM_GENERATOR(two_gen_params)
+{
+	return next_that(has_two, prev, desc);
+}
+
+static bool has_fixed(const struct machine *machine)
+{
+	return nr_fixed(machine) && has_two(machine);
+}
+
+/* Likewise, those with fixed counters beside two others. */
+PARAM_GENERATOR(fixed_gen_params)
+{
+	return next_that(has_fixed, prev, desc);
 }
 
 static struct bench *bench_of_test(void)
 {
 	return kunit_get_current_test()->priv;
 }
+
+static bool fails(struct bench *b, const char *what)
+{
+	return b->fails && b->fails(b, what);
+}
+
+static const char * const ops[] = {
+	[XENPMU_mode_get]	= "mode_get",
+	[XENPMU_mode_set]	= "mode_set",
+	[XENPMU_feature_get]	= "feature_get",
+	[XENPMU_feature_set]	= "feature_set",
+	[XENPMU_init]		= "init",
+	[XENPMU_finish]		= "finish",
+	[XENPMU_lvtpc_set]	= "lvtpc_set",
+	[XENPMU_flush]		= "flush",
+};
 
 static int fake_op(unsigned int op, struct xen_pmu_params *params)
 {
@@ -95,11 +202,13 @@ static int fake_op(unsigned int op, struct xen_pmu_params *params)
 	if (op == XENPMU_finish && params->vcpu < BENCH_MAX_VCPUS &&
 	    b->v[params->vcpu].page)
 		b->finished_in_use = true;
+	if (fails(b, ops[op]))
+		return -EINVAL;
 
 	return model_hypercall(b->m, b->current_vcpu, op, params);
 }
 
-static u64 fake_steal_clock(void)
+static u64 fake_scheduled_at(void)
 {
 	return bench_of_test()->switches;
 }
@@ -112,7 +221,7 @@ static int fake_rdmsr(u32 msr, u64 *val)
 	if (b->on_trap)
 		b->on_trap(b);
 	*val = 0;
-	err = model_rdmsr(b->m, b->current_vcpu, msr, val);
+	err = fails(b, "read") ? -EIO : model_rdmsr(b->m, b->current_vcpu, msr, val);
 	if (b->after_trap)
 		b->after_trap(b);
 	return err;
@@ -125,32 +234,46 @@ static int fake_wrmsr(u32 msr, u64 val)
 
 	if (b->on_trap)
 		b->on_trap(b);
-	err = model_wrmsr(b->m, b->current_vcpu, msr, val);
+	err = fails(b, "write") ? -EIO : model_wrmsr(b->m, b->current_vcpu, msr, val);
 	if (b->after_trap)
 		b->after_trap(b);
 	return err;
 }
 
+/* A page between two that nobody is to touch. */
+#define GUARD		0x5a
+#define GUARDED_ORDER	2
+
 static struct xen_pmu_data *fake_alloc_page(void)
 {
 	struct bench *b = bench_of_test();
+	void *guarded;
 
-	if (b->no_page)
+	if (b->no_page || fails(b, "page"))
 		return NULL;
+	guarded = (void *)__get_free_pages(GFP_KERNEL, GUARDED_ORDER);
+	if (!guarded)
+		return NULL;
+
 	b->pages++;
-	return (void *)get_zeroed_page(GFP_KERNEL);
+	memset(guarded, GUARD, PAGE_SIZE << GUARDED_ORDER);
+	return memset(guarded + PAGE_SIZE, 0, PAGE_SIZE);
 }
 
 static void fake_free_page(struct xen_pmu_data *page)
 {
 	struct bench *b = bench_of_test();
+	void *guarded = (void *)page - PAGE_SIZE;
 	unsigned int i;
 
 	for (i = 0; i < b->m->cfg.nr_vcpus; i++)
 		if (b->m->vcpus[i].page == page)
 			b->freed_mapped = true;
+	if (memchr_inv(guarded, GUARD, PAGE_SIZE) ||
+	    memchr_inv(guarded + 2 * PAGE_SIZE, GUARD, PAGE_SIZE))
+		b->overrun = true;
 	b->pages--;
-	free_page((unsigned long)page);
+	free_pages((unsigned long)guarded, GUARDED_ORDER);
 }
 
 static u64 fake_frame(struct xen_pmu_data *page)
@@ -167,7 +290,7 @@ static int fake_bind_irq(unsigned int cpu, const char *name)
 {
 	struct bench *b = bench_of_test();
 
-	if (b->no_irq)
+	if (b->no_irq || fails(b, "interrupt"))
 		return -EBUSY;
 	b->irqs++;
 	return 100 + cpu;
@@ -176,6 +299,13 @@ static int fake_bind_irq(unsigned int cpu, const char *name)
 static void fake_unbind_irq(int irq)
 {
 	bench_of_test()->irqs--;
+}
+
+static void fake_gone(void)
+{
+	struct bench *b = bench_of_test();
+
+	b->gone[b->current_vcpu]++;
 }
 
 static struct xen_pmu_cpuid cpuid_of(const struct model_config *cfg)
@@ -192,6 +322,38 @@ static struct xen_pmu_cpuid cpuid_of(const struct model_config *cfg)
 }
 
 /**
+ * bench_move() - put the guest on another host
+ * @b: the bench, no vCPU up
+ * @test: the test
+ * @host: the host; what the guest found at boot it keeps
+ */
+void bench_move(struct bench *b, struct kunit *test, const struct machine *host)
+{
+	if (b->m)
+		model_destroy(b->m);
+	b->m = model_create(test, &host->cfg);
+	b->m->frame_to_page = frame_to_page;
+	b->m->priv = b;
+}
+
+/**
+ * bench_forget() - be a kernel that boots: nothing is known of the PMU yet
+ * @b: the bench, no vCPU up
+ */
+void bench_forget(struct bench *b)
+{
+	unsigned int i;
+
+	b->pmu = (struct xen_pmu) { .map = &b->map, .lazy = true, .gone = fake_gone };
+	memset(b->v, 0, sizeof(b->v));
+	for (i = 0; i < BENCH_MAX_VCPUS; i++) {
+		b->v[i].cpu = smp_processor_id();
+		b->v[i].id = i;
+		b->v[i].irq = -1;
+	}
+}
+
+/**
  * bench_create() - a bench for a machine, nothing brought up yet
  * @test: the test; its priv becomes the bench
  * @machine: the machine
@@ -201,25 +363,16 @@ static struct xen_pmu_cpuid cpuid_of(const struct model_config *cfg)
 struct bench *bench_create(struct kunit *test, const struct machine *machine)
 {
 	struct bench *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
-	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	b->machine = machine;
-	b->pmu.map = &b->map;
-	b->pmu.lazy = true;
 	b->cpuid = cpuid_of(&machine->cfg);
-	b->m = model_create(test, &machine->cfg);
-	b->m->frame_to_page = frame_to_page;
-	b->m->priv = b;
-	for (i = 0; i < BENCH_MAX_VCPUS; i++) {
-		b->v[i].cpu = smp_processor_id();
-		b->v[i].id = i;
-		b->v[i].irq = -1;
-	}
+	bench_move(b, test, machine);
+	bench_forget(b);
 	test->priv = b;
 
 	kunit_activate_static_stub(test, xen_pmu_op, fake_op);
-	kunit_activate_static_stub(test, xen_pmu_steal_clock, fake_steal_clock);
+	kunit_activate_static_stub(test, xen_pmu_scheduled_at, fake_scheduled_at);
 	kunit_activate_static_stub(test, xen_pmu_rdmsr, fake_rdmsr);
 	kunit_activate_static_stub(test, xen_pmu_wrmsr, fake_wrmsr);
 	kunit_activate_static_stub(test, xen_pmu_alloc_page, fake_alloc_page);
@@ -301,6 +454,28 @@ void bench_take_turns(struct bench *b)
 }
 
 /**
+ * bench_left_behind() - what vCPUs that are gone have left
+ * @b: the bench
+ *
+ * Return: a few words for the first thing that is wrong, NULL if nothing is.
+ */
+const char *bench_left_behind(const struct bench *b)
+{
+	if (b->freed_mapped)
+		return "a page was freed that Xen mapped";
+	if (b->finished_in_use)
+		return "a page was given up that was used";
+	if (b->overrun)
+		return "something was written beside a page";
+	if (b->pages)
+		return "a page was forgotten";
+	if (b->irqs)
+		return "an interrupt is still bound";
+
+	return NULL;
+}
+
+/**
  * bench_vcpu() - the module's state of the current vCPU
  * @b: the bench
  *
@@ -365,16 +540,58 @@ int bench_write(struct bench *b, u32 msr, u64 val)
 	return err;
 }
 
-bool bench_is_intel(const struct bench *b)
+/**
+ * bench_write_unchecked() - wrmsr() on the current vCPU, by the module
+ * @b: the bench
+ * @msr: MSR number, one of the module's
+ * @val: value
+ */
+void bench_write_unchecked(struct bench *b, u32 msr, u64 val)
 {
-	return b->machine->cfg.vendor == MODEL_INTEL;
+	xen_pmu_vcpu_write(bench_vcpu(b), msr, xen_pmu_decode(&b->map, msr), val,
+			   NULL);
 }
 
+bool bench_is_intel(const struct bench *b)
+{
+	return is_intel(b->machine);
+}
+
+/**
+ * bench_nr_answering() - general-purpose counters that answer
+ * @b: the bench
+ *
+ * Return: their number, up to the first that does not.
+ */
+unsigned int bench_nr_answering(const struct bench *b)
+{
+	return nr_general(b->machine);
+}
+
+/**
+ * bench_nr_counters() - general-purpose counters that perf may use
+ * @b: the bench
+ *
+ * Of AMD's perf knows four or six.
+ *
+ * Return: their number.
+ */
 unsigned int bench_nr_counters(const struct bench *b)
 {
-	if (bench_is_intel(b))
-		return b->machine->cfg.nr_general;
-	return b->m->core ? 6 : 4;
+	unsigned int n = bench_nr_answering(b);
+
+	return bench_is_intel(b) || n == 6 ? n : min(n, 4u);
+}
+
+/**
+ * bench_nr_fixed() - fixed counters that perf may use
+ * @b: the bench
+ *
+ * Return: their number.
+ */
+unsigned int bench_nr_fixed(const struct bench *b)
+{
+	return nr_fixed(b->machine);
 }
 
 /* The MSRs as perf would use them, from the manuals and not from the module. */
@@ -382,14 +599,16 @@ u32 bench_counter_msr(const struct bench *b, unsigned int i)
 {
 	if (bench_is_intel(b))
 		return MSR_IA32_PERFCTR0 + i;
-	return b->m->core ? MSR_F15H_PERF_CTR + 2 * i : MSR_K7_PERFCTR0 + i;
+	return bench_nr_counters(b) == 6 ? MSR_F15H_PERF_CTR + 2 * i
+					 : MSR_K7_PERFCTR0 + i;
 }
 
 u32 bench_control_msr(const struct bench *b, unsigned int i)
 {
 	if (bench_is_intel(b))
 		return MSR_P6_EVNTSEL0 + i;
-	return b->m->core ? MSR_F15H_PERF_CTL + 2 * i : MSR_K7_EVNTSEL0 + i;
+	return bench_nr_counters(b) == 6 ? MSR_F15H_PERF_CTL + 2 * i
+					 : MSR_K7_EVNTSEL0 + i;
 }
 
 /**

@@ -8,10 +8,29 @@
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
 
-#include "../pmu.h"
+#include "../compat.h"
+#include "../lazy.h"
+#include "../perf.h"
 #include "model.h"
 
 #define BENCH_MAX_VCPUS	2
+
+/* 6.18 gives a generator its test, and has this macro since then. */
+#ifdef KUNIT_CASE_PARAM_WITH_INIT
+#define PARAM_GENERATOR(name) \
+	const void *name(struct kunit *test, const void *prev, char *desc)
+#else
+#define PARAM_GENERATOR(name)	const void *name(const void *prev, char *desc)
+#endif
+
+/* 6.3 has it. */
+#ifndef KUNIT_EXPECT_MEMEQ
+#define KUNIT_EXPECT_MEMEQ(test, left, right, size) \
+	KUNIT_EXPECT_EQ(test, memcmp(left, right, size), 0)
+#endif
+
+/* What stops may run on in hardware. */
+#define LAZY		IS_ENABLED(CONFIG_XEN_PMU_LAZY)
 
 /**
  * struct machine - a machine that the suites run on
@@ -35,13 +54,16 @@ struct machine {
  * @pages: pages allocated and not freed
  * @irqs: interrupts bound and not unbound
  * @switches: how often vCPU 0 was switched from
+ * @gone: by vCPU, how often the module said that it is without its PMU
  * @no_page: the next allocation fails
  * @no_irq: the next binding fails
+ * @overrun: something was written beside a page
  * @freed_mapped: a page was freed that Xen still mapped
  * @finished_in_use: XENPMU_finish of a page that accesses still go to
  * @on_op: called before a hypercall reaches the model
  * @on_trap: called before an MSR access reaches the model
  * @after_trap: called when it comes back
+ * @fails: whether what is asked of Xen or Linux now is refused; may be NULL
  */
 struct bench {
 	struct xen_model *m;
@@ -54,25 +76,34 @@ struct bench {
 	int pages;
 	int irqs;
 	u64 switches;
+	unsigned int gone[BENCH_MAX_VCPUS];
 	bool no_page;
 	bool no_irq;
+	bool overrun;
 	bool freed_mapped;
 	bool finished_in_use;
 	void (*on_op)(struct bench *b, unsigned int op);
 	void (*on_trap)(struct bench *b);
 	void (*after_trap)(struct bench *b);
+	bool (*fails)(struct bench *b, const char *what);
 };
 
 extern const struct machine machines[];
-const void *machine_gen_params(const void *prev, char *desc);
-const void *intel_gen_params(const void *prev, char *desc);
+PARAM_GENERATOR(machine_gen_params);
+PARAM_GENERATOR(intel_gen_params);
+PARAM_GENERATOR(amd_gen_params);
+PARAM_GENERATOR(two_gen_params);
+PARAM_GENERATOR(fixed_gen_params);
 
 int bench_init(struct kunit *test);
 void bench_exit(struct kunit *test);
 struct bench *bench_create(struct kunit *test, const struct machine *machine);
+void bench_forget(struct bench *b);
+void bench_move(struct bench *b, struct kunit *test, const struct machine *host);
 void bench_up(struct kunit *test);
 int bench_vcpu_up(struct bench *b, unsigned int vcpu);
 void bench_take_turns(struct bench *b);
+const char *bench_left_behind(const struct bench *b);
 struct xen_pmu_vcpu *bench_vcpu(struct bench *b);
 
 irqreturn_t bench_interrupt(struct bench *b,
@@ -80,10 +111,13 @@ irqreturn_t bench_interrupt(struct bench *b,
 
 int bench_read(struct bench *b, u32 msr, u64 *val);
 int bench_write(struct bench *b, u32 msr, u64 val);
+void bench_write_unchecked(struct bench *b, u32 msr, u64 val);
 
 u32 bench_counter_msr(const struct bench *b, unsigned int i);
 u32 bench_control_msr(const struct bench *b, unsigned int i);
+unsigned int bench_nr_answering(const struct bench *b);
 unsigned int bench_nr_counters(const struct bench *b);
+unsigned int bench_nr_fixed(const struct bench *b);
 u64 bench_cycles(const struct bench *b);
 void bench_start(struct bench *b, unsigned int i, u64 value);
 void bench_stop(struct bench *b, unsigned int i);

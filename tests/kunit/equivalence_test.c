@@ -50,6 +50,7 @@ struct run {
 	unsigned int trap;
 	u32 insns;
 	bool in_xen;
+	bool tearing;
 	bool torn;
 };
 
@@ -147,6 +148,15 @@ static void read_control(struct run *r, unsigned int i)
 	      r->p.control[i] | r->b->machine->cfg.ctrl_boot);
 }
 
+/* Whether somebody asks if it was taken makes no difference. */
+static void write_msr(struct run *r, u32 msr, u64 val)
+{
+	if (roll(r, 2))
+		bench_write(r->b, msr, val);
+	else
+		bench_write_unchecked(r->b, msr, val);
+}
+
 /* Far from an overflow, or near, or on top of it. */
 static u64 random_value(struct run *r)
 {
@@ -157,14 +167,22 @@ static u64 random_value(struct run *r)
 			  : roll(r, 1 << 20);
 }
 
+/*
+ * Seldom while it counts: perf does not. Not at all where an overflow may come
+ * right before the write or right after: afterwards they look alike.
+ */
+static bool may_write_running(struct run *r)
+{
+	return r->p.frozen || (!r->tearing && !roll(r, 4));
+}
+
 static void write_counter(struct run *r, unsigned int i)
 {
 	u64 val = random_value(r);
 
-	/* Like perf: not while it counts. */
-	if (plain_enabled(&r->p, i) && !r->p.frozen)
+	if (plain_enabled(&r->p, i) && !may_write_running(r))
 		return;
-	bench_write(r->b, bench_counter_msr(r->b, i), val);
+	write_msr(r, bench_counter_msr(r->b, i), val);
 	r->p.counter[i] = val;
 }
 
@@ -172,9 +190,9 @@ static void write_fixed(struct run *r, unsigned int i)
 {
 	u64 val = random_value(r);
 
-	if (plain_fixed_enabled(&r->p, i) && !r->p.frozen)
+	if (plain_fixed_enabled(&r->p, i) && !may_write_running(r))
 		return;
-	bench_write(r->b, MSR_CORE_PERF_FIXED_CTR0 + i, val);
+	write_msr(r, MSR_CORE_PERF_FIXED_CTR0 + i, val);
 	r->p.fixed[i] = val;
 }
 
@@ -197,7 +215,7 @@ static void write_control(struct run *r, unsigned int i)
 	/* Mostly stop and start what is there, as perf does. */
 	if (!roll(r, 3))
 		val = random_control(r);
-	bench_write(r->b, bench_control_msr(r->b, i), val);
+	write_msr(r, bench_control_msr(r->b, i), val);
 	r->p.control[i] = val;
 }
 
@@ -209,7 +227,7 @@ static void write_fixed_ctrl(struct run *r)
 	val &= ~(0xfULL << 4 * i);
 	if (roll(r, 3))
 		val |= (8ULL | roll(r, 4)) << 4 * i;
-	bench_write(r->b, MSR_CORE_PERF_FIXED_CTR_CTRL, val);
+	write_msr(r, MSR_CORE_PERF_FIXED_CTR_CTRL, val);
 	r->p.fixed_ctrl = val;
 }
 
@@ -220,13 +238,13 @@ static void write_global_ctrl(struct run *r)
 	u64 val = roll(r, 4) ? (r->p.global_ctrl ? 0 : all)
 			     : prandom_u32_state(&r->rnd) * 0x100000001ULL & all;
 
-	bench_write(r->b, MSR_CORE_PERF_GLOBAL_CTRL, val);
+	write_msr(r, MSR_CORE_PERF_GLOBAL_CTRL, val);
 	r->p.global_ctrl = val;
 }
 
 static void read(struct run *r)
 {
-	if (r->p.intel && roll(r, 2))
+	if (r->p.nr_fixed && roll(r, 2))
 		read_fixed(r, roll(r, r->p.nr_fixed));
 	else if (roll(r, 2))
 		read_counter(r, roll(r, r->p.nr_general));
@@ -251,7 +269,7 @@ static void write(struct run *r)
 		return;
 	}
 
-	switch (roll(r, 4)) {
+	switch (r->p.nr_fixed ? roll(r, 4) : 2) {
 	case 0:
 		write_fixed(r, roll(r, r->p.nr_fixed));
 		break;
@@ -308,7 +326,19 @@ static void retire_midway(struct xen_model *m)
 	retire_at_trap(running->b);
 }
 
-/* Events as the first trap of an access begins: they come before it. */
+static void away_at(struct bench *b)
+{
+	if (running->trap--)
+		return;
+
+	disarm(b);
+	bench_take_turns(b);
+}
+
+/*
+ * Events as the first trap of an access begins: they come before it. While the
+ * vCPU is away, which it may be at any trap, there are none.
+ */
 static void access(struct run *r)
 {
 	r->left -= min(r->left, 1);
@@ -318,6 +348,10 @@ static void access(struct run *r)
 		break;
 	case 1:
 		r->b->m->midway = retire_midway;
+		break;
+	case 2:
+		r->trap = roll(r, 4);
+		r->b->on_trap = away_at;
 		break;
 	}
 	if (roll(r, 8) < 3)
@@ -432,7 +466,9 @@ static void write_torn(struct run *r)
 	default:
 		r->b->after_trap = retire_at;
 	}
+	r->tearing = true;
 	write(r);
+	r->tearing = false;
 	disarm(r->b);
 	if (!r->torn)
 		return;
@@ -454,7 +490,7 @@ static int handle(struct pt_regs *regs)
 	if (r->p.intel) {
 		bench_read(r->b, MSR_CORE_PERF_GLOBAL_STATUS, &status);
 		check(r, "status", 0, status, r->p.status);
-		bench_write(r->b, MSR_CORE_PERF_GLOBAL_OVF_CTRL, status);
+		write_msr(r, MSR_CORE_PERF_GLOBAL_OVF_CTRL, status);
 	}
 	r->p.status = 0;
 	while (n--)
@@ -495,7 +531,7 @@ static void step(struct run *r)
 		break;
 	case 6:
 		if (!roll(r, 64))
-			xen_pmu_regs_tidy(bench_vcpu(r->b));
+			xen_pmu_lazy_tidy(bench_vcpu(r->b));
 		break;
 	case 7:
 		if (!r->p.frozen)
@@ -521,7 +557,7 @@ static void run(struct kunit *test, u64 seed)
 	r->left = accesses;
 	r->p.intel = bench_is_intel(b);
 	r->p.nr_general = bench_nr_counters(b);
-	r->p.nr_fixed = min(b->machine->cfg.nr_fixed, 3u);
+	r->p.nr_fixed = bench_nr_fixed(b);
 	prandom_seed_state(&r->rnd, seed);
 
 	xen_pmu_regs_lvtpc(bench_vcpu(b), APIC_DM_NMI);

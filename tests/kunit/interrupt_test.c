@@ -197,9 +197,12 @@ static void interrupt_races_with_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 7011);
 }
 
+/* At the write that stops a counter: lazily there is a read before. */
 static void overflow_next(struct bench *b)
 {
 	b->on_trap = overflow_now;
+	if (!LAZY)
+		overflow_now(b);
 }
 
 /*
@@ -272,8 +275,8 @@ static void interrupt_starts_as_held(struct kunit *test)
 		bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
 	}
 	bench_write(b, bench_counter_msr(b, 1), 100);
-	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->counted, 3);
-	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->wanted, 1);
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->counted, LAZY ? 3 : 1);
+	KUNIT_ASSERT_EQ(test, xen_pmu_running(bench_vcpu(b)), 1);
 
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
 	bench_interrupt(b, opens_both);
@@ -289,6 +292,22 @@ static void interrupt_starts_while_away(struct kunit *test)
 
 	b->on_trap = bench_take_turns;
 	bench_start(b, 0, START);
+	b->on_trap = NULL;
+
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	KUNIT_EXPECT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
+/* The same while one counter stops and another goes on. */
+static void interrupt_goes_on_while_away(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	bench_start(b, 0, START);
+	bench_start(b, 1, 0);
+	b->on_trap = bench_take_turns;
+	bench_stop(b, 1);
+	xen_pmu_lazy_tidy(bench_vcpu(b));
 	b->on_trap = NULL;
 
 	model_retire(b->m, 0, false, PERIOD, PERIOD);
@@ -325,6 +344,36 @@ static void interrupt_flag_lost(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
 }
 
+/* An event that is not an architectural one, and disabled */
+static int changes_event(struct pt_regs *regs)
+{
+	struct bench *b = kunit_get_current_test()->priv;
+
+	return bench_write(b, bench_control_msr(b, 0),
+			   ARCH_PERFMON_EVENTSEL_USR | 0x1c2);
+}
+
+/* Xen ignores the page, and refuses the event: the one before it is off, too. */
+static void interrupt_event_refused(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	b->m->features = MODEL_FEATURE_ARCH_ONLY;
+	bench_start(b, 0, START);
+	bench_write(b, bench_counter_msr(b, 1), 0);
+	if (bench_is_intel(b))
+		bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	b->m->midway = overflow_midway;
+	bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->running, !bench_is_intel(b));
+
+	bench_interrupt(b, changes_event);
+	KUNIT_EXPECT_EQ(test, b->v[0].home, XEN_PMU_HOME_XEN);
+	KUNIT_EXPECT_EQ(test, model_hw_of(b->m, 0)->control[0] &
+			      ARCH_PERFMON_EVENTSEL_ENABLE, 0);
+}
+
 static void loose_overflow(struct bench *b)
 {
 	b->on_trap = NULL;
@@ -341,10 +390,11 @@ static void interrupt_of_loose_while_tidied(struct kunit *test)
 
 	bench_start(b, 0, 77);
 	bench_stop(b, 0);
-	KUNIT_ASSERT_EQ(test, xen_pmu_loose(bench_vcpu(b)), 1);
+	KUNIT_ASSERT_EQ(test, xen_pmu_loose(bench_vcpu(b)), LAZY);
 	b->on_trap = loose_overflow;
-	xen_pmu_regs_tidy(bench_vcpu(b));
-	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+	xen_pmu_lazy_tidy(bench_vcpu(b));
+	b->on_trap = NULL;
+	KUNIT_ASSERT_EQ(test, xen_pmu_cached(bench_vcpu(b)), LAZY);
 
 	if (bench_is_intel(b))
 		bench_read(b, MSR_CORE_PERF_GLOBAL_STATUS, &val);
@@ -536,22 +586,82 @@ static void interrupt_lvtpc_in_page(struct kunit *test)
 			APIC_LVT_MASKED);
 }
 
+static void at_each_trap(struct bench *b)
+{
+	model_retire(b->m, b->current_vcpu, false, 200, 100);
+}
+
+static void start_together(struct bench *b, unsigned int n)
+{
+	unsigned int i;
+
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	for (i = 0; i < n; i++) {
+		bench_write(b, bench_counter_msr(b, i), 1000);
+		bench_write(b, bench_control_msr(b, i), bench_cycles(b));
+	}
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, BIT_ULL(n) - 1);
+}
+
+static void stop_together(struct bench *b, unsigned int n)
+{
+	unsigned int i;
+
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	for (i = 0; i < n; i++)
+		bench_stop(b, i);
+}
+
+/*
+ * Counters that one write starts and stops have one value, however many traps
+ * it took: fresh, with one of them left loose, and after all were tidied away.
+ */
+static void interrupt_groups_are_one(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	unsigned int n = min(bench_nr_counters(b), 4u), round, i;
+	u64 first, val;
+
+	b->on_trap = at_each_trap;
+	for (round = 0; round < 4; round++) {
+		start_together(b, n);
+		stop_together(b, n);
+		bench_read(b, bench_counter_msr(b, 0), &first);
+		KUNIT_EXPECT_GT(test, first, 1000);
+		for (i = 1; i < n; i++) {
+			bench_read(b, bench_counter_msr(b, i), &val);
+			KUNIT_EXPECT_EQ_MSG(test, val, first,
+					    "counter %u, round %u", i, round);
+		}
+
+		if (round % 2) {
+			xen_pmu_lazy_tidy(bench_vcpu(b));
+			continue;
+		}
+		start_together(b, 1);
+		stop_together(b, 1);
+	}
+}
+
 static struct kunit_case interrupt_cases[] = {
+	KUNIT_CASE_PARAM(interrupt_groups_are_one, intel_gen_params),
 	KUNIT_CASE_PARAM(interrupt_samples, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_costs_one_hypercall, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_spurious, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_guest_state, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_delayed, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_races_with_write, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_delayed, two_gen_params),
+	KUNIT_CASE_PARAM(interrupt_races_with_write, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_flush_ignored, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_starts_as_held, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_flush_ignored, two_gen_params),
+	KUNIT_CASE_PARAM(interrupt_starts_as_held, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_starts_while_away, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_flag_lost, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_goes_on_while_away, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_flag_lost, two_gen_params),
+	KUNIT_CASE_PARAM(interrupt_event_refused, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_of_loose_while_tidied, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_starts_with_new_control, intel_gen_params),
+	KUNIT_CASE_PARAM(interrupt_starts_with_new_control, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_after_the_last_stop, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_controls, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_hostile_page, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_flush_refused_once, machine_gen_params),

@@ -11,13 +11,10 @@ static void expect_clean(struct kunit *test)
 {
 	struct bench *b = test->priv;
 
-	KUNIT_EXPECT_EQ(test, b->pages, 0);
-	KUNIT_EXPECT_EQ(test, b->irqs, 0);
+	KUNIT_EXPECT_STREQ(test, bench_left_behind(b) ?: "", "");
 	KUNIT_EXPECT_NULL(test, b->m->vcpus[0].page);
 	KUNIT_EXPECT_NULL(test, b->v[0].page);
 	KUNIT_EXPECT_EQ(test, b->v[0].home, XEN_PMU_HOME_NONE);
-	KUNIT_EXPECT_FALSE(test, b->freed_mapped);
-	KUNIT_EXPECT_FALSE(test, b->finished_in_use);
 }
 
 static void lifecycle_up_and_down(struct kunit *test)
@@ -37,14 +34,16 @@ static void lifecycle_up_and_down(struct kunit *test)
 	}
 }
 
-/* The layout tells how many counters there are. */
+/* The layout tells how many counters the processor has, the probe what of it. */
 static void lifecycle_counts(struct kunit *test)
 {
 	struct bench *b = test->priv;
 
 	bench_up(test);
-	KUNIT_EXPECT_EQ(test, b->pmu.layout.nr_general, bench_nr_counters(b));
+	KUNIT_EXPECT_EQ(test, b->pmu.layout.nr_general, b->m->nr_general);
 	KUNIT_EXPECT_EQ(test, b->pmu.layout.nr_fixed, b->machine->cfg.nr_fixed);
+	KUNIT_EXPECT_EQ(test, b->pmu.nr_general, bench_nr_answering(b));
+	KUNIT_EXPECT_EQ(test, b->pmu.nr_fixed, bench_nr_fixed(b));
 }
 
 static void lifecycle_xen_refuses(struct kunit *test)
@@ -125,7 +124,7 @@ static const struct {
 
 static unsigned int bad_layout;
 
-static void break_layout(struct xen_model *m, unsigned int vcpu,
+static void spoil_layout(struct xen_model *m, unsigned int vcpu,
 			 struct xen_pmu_data *page)
 {
 	/* Both vendors have their two offsets here. */
@@ -145,7 +144,7 @@ static void lifecycle_bad_layout(struct kunit *test)
 	unsigned int reg;
 	int err;
 
-	b->m->layout = break_layout;
+	b->m->layout = spoil_layout;
 	for (bad_layout = 0; bad_layout < ARRAY_SIZE(bad_layouts); bad_layout++) {
 		b->pmu.vendor = NULL;
 		err = bench_vcpu_up(b, 0);
@@ -280,7 +279,7 @@ static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE_PARAM(lifecycle_bad_layout, machine_gen_params),
 	KUNIT_CASE_PARAM(lifecycle_second_layout, machine_gen_params),
 	KUNIT_CASE_PARAM(lifecycle_finish_refused, machine_gen_params),
-	KUNIT_CASE_PARAM(lifecycle_suspend, machine_gen_params),
+	KUNIT_CASE_PARAM(lifecycle_suspend, two_gen_params),
 	KUNIT_CASE_PARAM(lifecycle_resume_without_vpmu, machine_gen_params),
 	KUNIT_CASE_PARAM(lifecycle_lvtpc, machine_gen_params),
 	{}

@@ -217,6 +217,30 @@ static u64 hw_refuses(const struct xen_model *m, enum reg reg)
 	}
 }
 
+/* What of a register's value hardware does not keep */
+static u64 hw_forgets(const struct xen_model *m, struct reg_ref ref)
+{
+	u64 bits = 0;
+	unsigned int i;
+
+	switch (ref.bank->reg) {
+	case REG_COUNTER:
+	case REG_WIDE:
+		return m->cfg.dead & BIT_ULL(ref.idx) ? ~0ULL : 0;
+	case REG_FIXED:
+		return m->cfg.dead & BIT_ULL(32 + ref.idx) ? ~0ULL : 0;
+	case REG_CONTROL:
+		return m->cfg.dead_controls & BIT_ULL(ref.idx) ? ~0ULL : 0;
+	case REG_FIXED_CTRL:
+		for (i = 0; i < m->cfg.nr_fixed; i++)
+			if (m->cfg.dead_controls & BIT_ULL(32 + i))
+				bits |= 0xfULL << (4 * i);
+		return bits;
+	default:
+		return 0;
+	}
+}
+
 static int hw_rdmsr(struct xen_model *m, struct model_hw *hw, u32 msr, u64 *val)
 {
 	struct reg_ref ref = find_reg(m, msr);
@@ -234,7 +258,7 @@ static int hw_wrmsr(struct xen_model *m, struct model_hw *hw, u32 msr, u64 val)
 	if (!hw_implements(m, ref) || ref.bank->reg == REG_GLOBAL_STATUS ||
 	    (val & hw_refuses(m, ref.bank->reg)))
 		return -EIO;
-	m->ops->hw_store(m, hw_reg(hw, ref), ref.bank->reg, val);
+	m->ops->hw_store(m, hw_reg(hw, ref), ref.bank->reg, val & ~hw_forgets(m, ref));
 	return 0;
 }
 
@@ -1283,7 +1307,8 @@ int model_hypercall(struct xen_model *m, unsigned int vcpu, unsigned int op,
 
 /* Traps */
 
-static void count_trap(struct model_stats *stats, u32 msr, bool write)
+/* NULL: there are more registers than the statistics have room for */
+static struct model_msr_count *count_trap(struct model_stats *stats, u32 msr, bool write)
 {
 	struct model_msr_count *c;
 	unsigned int i;
@@ -1291,7 +1316,7 @@ static void count_trap(struct model_stats *stats, u32 msr, bool write)
 	for (i = 0; i < stats->nr_msrs && stats->msrs[i].msr != msr; i++)
 		;
 	if (i == MODEL_MAX_MSRS)
-		return;
+		return NULL;
 
 	c = &stats->msrs[i];
 	if (i == stats->nr_msrs) {
@@ -1302,6 +1327,7 @@ static void count_trap(struct model_stats *stats, u32 msr, bool write)
 		c->writes++;
 	else
 		c->reads++;
+	return c;
 }
 
 /* While the context is cached in the page, whatever the access loaded is saved and unloaded */
@@ -1332,10 +1358,19 @@ static int vpmu_access(struct model_vcpu *v, u32 msr, u64 *val, bool write)
 	return err;
 }
 
+/* Whether an access gets as far as the vPMU, which is a matter of Xen's version */
+static bool is_routed(const struct xen_model *m, struct reg_ref ref)
+{
+	if (ref.bank->reg == REG_CONTROL && m->cfg.vendor == MODEL_INTEL && m->cfg.four_selects)
+		return ref.idx < 4;
+	return ref.idx < ref.bank->routed;
+}
+
 static int trap(struct xen_model *m, unsigned int vcpu, u32 msr, u64 *val, bool write)
 {
 	struct model_vcpu *v = vcpu_of(m, vcpu);
 	struct reg_ref ref = find_reg(m, msr);
+	struct model_msr_count *count;
 
 	assert_runs(v);
 	if (!ref.bank) {
@@ -1347,12 +1382,18 @@ static int trap(struct xen_model *m, unsigned int vcpu, u32 msr, u64 *val, bool 
 		v->stats.wrmsr++;
 	else
 		v->stats.rdmsr++;
-	count_trap(&v->stats, msr, write);
+	count = count_trap(&v->stats, msr, write);
 
-	if (ref.idx < ref.bank->routed && !vpmu_access(v, msr, val, write))
+	if (is_routed(m, ref)) {
+		if (!vpmu_access(v, msr, val, write))
+			return 0;
+	} else if (m->cfg.msr_relaxed && hw_implements(m, ref)) {
 		return 0;
+	}
 
 	v->stats.gp++;
+	if (count)
+		count->gps++;
 	return -EIO;
 }
 
@@ -1569,7 +1610,7 @@ static bool retire_general(struct xen_model *m, struct model_hw *hw, bool in_xen
 	unsigned int i;
 
 	for (i = 0; i < m->nr_general; i++)
-		if (m->ops->hw_counts(hw, i, in_xen) &&
+		if (!(m->cfg.dead & BIT_ULL(i)) && m->ops->hw_counts(hw, i, in_xen) &&
 		    advance(&hw->counter[i], tally_of(m->ops, hw->control[i], tallies)))
 			pmi |= m->ops->hw_overflow(hw, i);
 	return pmi;
@@ -1587,6 +1628,7 @@ static bool retire_fixed(struct xen_model *m, struct model_hw *hw, bool in_xen, 
 
 		if (!(hw->global_ctrl & BIT_ULL(32 + i)) ||
 		    !(ctrl & (in_xen ? FIXED_OS : FIXED_USR)) ||
+		    m->cfg.dead & BIT_ULL(32 + i) ||
 		    !advance(&hw->fixed[i], tallies[counted[i]]))
 			continue;
 		hw->global_status |= BIT_ULL(32 + i);
@@ -1799,4 +1841,17 @@ struct xen_model *model_create(struct kunit *test, const struct model_config *cf
 	for (i = 0; i < cfg->nr_vcpus; i++)
 		create_vcpu(m, i);
 	return m;
+}
+
+/**
+ * model_destroy - free a model before its test ends
+ * @m: the model
+ */
+void model_destroy(struct xen_model *m)
+{
+	struct kunit *test = m->test;
+
+	kunit_kfree(test, m->vcpus);
+	kunit_kfree(test, m->hw);
+	kunit_kfree(test, m);
 }

@@ -23,7 +23,7 @@ struct kunit;
 struct model_vendor_ops;
 struct xen_model;
 
-#define MODEL_MAX_GENERAL	8	/* Xen lets a PV guest address no more */
+#define MODEL_MAX_GENERAL	10	/* Xen lets a PV guest address eight */
 #define MODEL_MAX_FIXED		8
 #define MODEL_NR_OPS		8	/* XENPMU_mode_get to XENPMU_flush */
 #define MODEL_MAX_MSRS		64	/* registers whose traps are told apart */
@@ -58,6 +58,12 @@ enum model_vendor {
  * @nr_fixed: Intel: fixed counters, at most MODEL_MAX_FIXED
  * @version: Intel: version of the performance monitoring leaf, Xen knows 2 to 5
  * @full_width: Intel: hardware takes full-width writes to general counters
+ * @four_selects: Xen before 4.19.5, 4.20.3 and 4.21.1: a PV guest's accesses to event selects
+ *	beyond 189h do not reach the vPMU
+ * @msr_relaxed: the domain's accesses to registers that hardware has and Xen does not route read
+ *	0 and vanish, instead of raising #GP
+ * @dead: counters whose registers do not hold what is written, as bits of IA32_PERF_GLOBAL_CTRL
+ * @dead_controls: likewise their controls
  * @mode: XENPMU_MODE_* when the domain is created
  * @features: XENPMU_FEATURE_* and MODEL_FEATURE_*
  * @vpmu: the vPMU is enabled on Xen's command line; without it @mode is ignored
@@ -74,6 +80,10 @@ struct model_config {
 	unsigned int nr_fixed;
 	unsigned int version;
 	bool full_width;
+	bool four_selects;
+	bool msr_relaxed;
+	u64 dead;
+	u64 dead_controls;
 	unsigned int mode;
 	unsigned int features;
 	bool vpmu;
@@ -144,11 +154,13 @@ struct model_context {
  * @msr: its address
  * @reads: trapped reads
  * @writes: trapped writes
+ * @gps: of these, those answered with #GP
  */
 struct model_msr_count {
 	u32 msr;
 	unsigned long reads;
 	unsigned long writes;
+	unsigned long gps;
 };
 
 /**
@@ -288,6 +300,7 @@ struct xen_model {
 };
 
 struct xen_model *model_create(struct kunit *test, const struct model_config *cfg);
+void model_destroy(struct xen_model *m);
 int model_rdmsr(struct xen_model *m, unsigned int vcpu, u32 msr, u64 *val);
 int model_wrmsr(struct xen_model *m, unsigned int vcpu, u32 msr, u64 val);
 int model_hypercall(struct xen_model *m, unsigned int vcpu, unsigned int op,
