@@ -24,25 +24,7 @@
 
 #include "arch/x86/events/perf_event.h"
 #include "arch/x86/xen/pmu/perf.h"
-
-/* 6.2 and 6.4 have given them other names; 6.4 frees a filter if told to. */
-#ifdef ftrace_instruction_pointer_set
-#define ftrace_regs_set_instruction_pointer	ftrace_instruction_pointer_set
-#endif
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#define register_ftrace_direct	register_ftrace_direct_multi
-#define unregister_ftrace_direct(ops, address, free)			\
-	(unregister_ftrace_direct_multi(ops, address), ftrace_free_filter(ops))
-#endif
-
-/* Before 6.3 a PMU's filter is asked about an event, whether it may run here. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-#define filter_of(pmu)	(&(pmu)->filter)
-typedef bool (*filter_t)(struct pmu *pmu, int cpu);
-#else
-#define filter_of(pmu)	(&(pmu)->filter_match)
-typedef int (*filter_t)(struct perf_event *event);
-#endif
+#include "older.h"
 
 struct hyp_sysfs_attr;
 
@@ -198,16 +180,16 @@ static bool stands_still(int cpu)
  * perf asks a static call for hybrid processors; the PMU's own pointer, which leads
  * there, is data.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-static bool filter(struct pmu *pmu, int cpu)
-{
-	return stands_still(cpu) || (kernels_filter && kernels_filter(pmu, cpu));
-}
-#else
+#ifdef FILTER_IS_OF_EVENTS
 static int filter(struct perf_event *event)
 {
 	return !stands_still(smp_processor_id()) &&
 	       (!kernels_filter || kernels_filter(event));
+}
+#else
+static bool filter(struct pmu *pmu, int cpu)
+{
+	return stands_still(cpu) || (kernels_filter && kernels_filter(pmu, cpu));
 }
 #endif
 

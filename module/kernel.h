@@ -12,7 +12,6 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 
 #include <xen/events.h>

@@ -23,13 +23,7 @@
 #include "arch/x86/events/perf_event.h"
 #include "arch/x86/xen/pmu/perf.h"
 #include "arch/x86/xen/pmu/seam.h"
-
-/* What a registered PMU has; 6.2 has renamed it. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
-#define cpu_context	cpu_pmu_context
-#else
-#define cpu_context	pmu_cpu_context
-#endif
+#include "older.h"
 
 struct workqueue_struct *xen_pmu_wq;
 

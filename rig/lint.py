@@ -70,6 +70,7 @@ def build(checks, which):
 IGNORED = {
     "arch/x86/xen/pmu/compat.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_REUSE,"
                                  "MACRO_ARG_UNUSED,MACRO_WITH_FLOW_CONTROL",
+    "module/older.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_REUSE,MACRO_ARG_UNUSED",
     "tests/kunit/bench.h": "MACRO_ARG_PRECEDENCE",
     "include/trace": "OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT",
     "rig/guest": "PREFER_KERNEL_TYPES,VOLATILE",
