@@ -284,12 +284,14 @@ def prepare_tree(kernel):
                       f"LINE= can be: {', '.join(lines()) or '(none yet)'}.")
     ours = Kernel(kernel.line)
     _tree(ours)
-    try:
-        apply(ours.source)
-    except Problem:
-        # The hunks of an older checkout are in it.
+    hunks = paths.digest(*sorted((PATCHES / kernel.line).glob("*.patch")))
+    stamp = ours.source / ".rig-patches"
+    was = stamp.read_text() if stamp.exists() else None
+    # Hunks of another checkout may seem to fit over one another.
+    if was != hunks and (ours.source / "arch/x86/xen/pmu").is_dir():
         _renew(ours)
-        apply(ours.source)
+    apply(ours.source)
+    stamp.write_text(hunks)
     if kernel.kind in VARIANTS:
         _overlay(ours.source, kernel.source, {
             name: edit((ours.source / name).read_text())
