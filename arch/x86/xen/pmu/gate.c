@@ -93,6 +93,19 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 		wrote(v, msr, entry, val, ret, err);
 }
 
+static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
+{
+	unsigned long flags;
+	bool done;
+
+	local_irq_save(flags);
+	done = xen_pmu_lazy_switch(v, val);
+	local_irq_restore(flags);
+	if (unlikely(!done))
+		write_reg(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
+			  XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
+}
+
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 				     int *err)
 {
@@ -123,7 +136,10 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 	const struct xen_pmu_reg *reg;
 
 	if (unlikely(!v->handling)) {
-		write_reg(v, msr, entry, val, err);
+		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
+			write_global_ctrl(v, val);
+		else
+			write_reg(v, msr, entry, val, err);
 		return;
 	}
 

@@ -279,39 +279,6 @@ static void apply(struct xen_pmu_vcpu *v, unsigned int control)
 		start(v, started, owed_for(v, affected));
 }
 
-/*
- * Whether a write of the global control turns counters off and on, and nothing
- * waits for it: so it is whenever perf stops for a moment.
- */
-static bool only_switches(const struct xen_pmu_vcpu *v, u64 val)
-{
-	u64 after = v->held.armed & val, stopped = v->wanted & ~after;
-
-	return !(v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL)) &&
-	       v->counted == v->wanted && !(after & v->stale) &&
-	       !(stopped && better_loose(v, XEN_PMU_GLOBAL_CTRL, stopped));
-}
-
-/* As apply(), where only_switches() leaves so little to do. */
-static int switch_counters(struct xen_pmu_vcpu *v, u64 val)
-{
-	u64 was_on = v->wanted;
-	int err = xen_pmu_regs_global_ctrl(v, val);
-
-	if (err)
-		return err;
-
-	v->want.reg[XEN_PMU_GLOBAL_CTRL - XEN_PMU_CONTROL] = val;
-	v->owed = 0;
-	v->wanted = v->counted;
-	v->latched &= ~v->wanted;
-	if (was_on & ~v->wanted)
-		v->asked = false;
-	if (v->wanted & ~was_on)
-		v->interrupts = !v->asked;
-	return 0;
-}
-
 static int set_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 {
 	int err;
@@ -334,8 +301,16 @@ static int set_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 	return 0;
 }
 
-static noinline int write_control(struct xen_pmu_vcpu *v, unsigned int control,
-				  u64 val)
+/**
+ * xen_pmu_lazy_write_control() - write a control
+ * @v: the vCPU, registers not in the page
+ * @control: the control's register
+ * @val: a value that it takes
+ *
+ * Return: as xen_pmu_lazy_write().
+ */
+int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
+			       u64 val)
 {
 	int err;
 
@@ -343,11 +318,7 @@ static noinline int write_control(struct xen_pmu_vcpu *v, unsigned int control,
 	if (xen_pmu_control(&v->want, control) == val)
 		return 0;
 
-	if (control == XEN_PMU_GLOBAL_CTRL && v->home == XEN_PMU_HOME_XEN &&
-	    only_switches(v, val))
-		err = switch_counters(v, val);
-	else
-		err = set_control(v, control, val);
+	err = set_control(v, control, val);
 	if (xen_pmu_cached(v))
 		xen_pmu_lazy_enter(v);
 	return err;
@@ -371,8 +342,14 @@ static void set_counter(struct xen_pmu_vcpu *v, unsigned int counter, u64 val)
 	xen_pmu_lazy_lose(v);
 }
 
-static noinline void write_counter(struct xen_pmu_vcpu *v,
-				   unsigned int counter, u64 val)
+/**
+ * xen_pmu_lazy_write_counter() - write a counter
+ * @v: the vCPU, registers not in the page
+ * @counter: the counter's register
+ * @val: a value that it takes
+ */
+void xen_pmu_lazy_write_counter(struct xen_pmu_vcpu *v, unsigned int counter,
+				u64 val)
 {
 	v->asked = true;
 	/* It may stand still in hardware, where perf wants it to go on. */
@@ -432,9 +409,18 @@ int xen_pmu_lazy_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 	return err;
 }
 
-/* Whatever is not in hardware. */
-static noinline int write_elsewhere(struct xen_pmu_vcpu *v, unsigned int reg,
-				    u32 msr, u64 val, u8 flags)
+/**
+ * xen_pmu_lazy_write_elsewhere() - write what is not in hardware, or no part of it
+ * @v: the vCPU
+ * @reg: the register
+ * @msr: the MSR by which it was asked for
+ * @val: value
+ * @flags: XEN_PMU_PAGE_ONLY and XEN_PMU_SIGN_EXTEND, of the MSR
+ *
+ * Return: as xen_pmu_lazy_write().
+ */
+int xen_pmu_lazy_write_elsewhere(struct xen_pmu_vcpu *v, unsigned int reg,
+				 u32 msr, u64 val, u8 flags)
 {
 	const struct xen_pmu_reg *r = xen_pmu_reg(v, reg);
 	int err;
@@ -445,36 +431,6 @@ static noinline int write_elsewhere(struct xen_pmu_vcpu *v, unsigned int reg,
 	xen_pmu_lazy_enter(v);
 	err = xen_pmu_conform(r, flags, &val);
 	return err ?: xen_pmu_lazy_page_write(v, r, val);
-}
-
-/**
- * xen_pmu_lazy_write() - write a register
- * @v: the vCPU
- * @reg: the register
- * @msr: the MSR by which it was asked for
- * @val: value
- * @flags: XEN_PMU_PAGE_ONLY and XEN_PMU_SIGN_EXTEND, of the MSR
- *
- * Return: 0, or -EIO where hardware or Xen raise #GP; nothing has changed then.
- */
-int xen_pmu_lazy_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
-		       u64 val, u8 flags)
-{
-	int err;
-
-	if (unlikely(v->home == XEN_PMU_HOME_NONE || xen_pmu_cached(v) ||
-		     flags & XEN_PMU_PAGE_ONLY || reg >= XEN_PMU_CONTROLS_END))
-		return write_elsewhere(v, reg, msr, val, flags);
-
-	err = xen_pmu_conform(xen_pmu_reg(v, reg), flags, &val);
-	if (err)
-		return err;
-
-	if (reg >= XEN_PMU_CONTROL)
-		return write_control(v, reg, val);
-
-	write_counter(v, reg, val);
-	return 0;
 }
 
 /**

@@ -8,14 +8,20 @@
 #ifndef _ARCH_X86_XEN_PMU_LAZY_H
 #define _ARCH_X86_XEN_PMU_LAZY_H
 
+#include <linux/log2.h>
+
 #include "regs.h"
 
 #ifdef CONFIG_XEN_PMU_LAZY
 
 int xen_pmu_lazy_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		      u64 *val, u8 flags);
-int xen_pmu_lazy_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
-		       u64 val, u8 flags);
+int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
+			       u64 val);
+void xen_pmu_lazy_write_counter(struct xen_pmu_vcpu *v, unsigned int counter,
+				u64 val);
+int xen_pmu_lazy_write_elsewhere(struct xen_pmu_vcpu *v, unsigned int reg,
+				 u32 msr, u64 val, u8 flags);
 void xen_pmu_lazy_settle(struct xen_pmu_vcpu *v);
 void xen_pmu_lazy_tidy(struct xen_pmu_vcpu *v);
 void xen_pmu_lazy_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page);
@@ -80,6 +86,88 @@ static __always_inline void xen_pmu_lazy_enter(struct xen_pmu_vcpu *v)
 		xen_pmu_lazy_settle(v);
 }
 
+/*
+ * Whether a write of the global control turns counters off and on, and nothing
+ * waits for it: so it is whenever perf stops for a moment. One that stops alone
+ * is better left loose; see lazy.c.
+ */
+static __always_inline bool xen_pmu_only_switches(const struct xen_pmu_vcpu *v,
+						  u64 after)
+{
+	return !(v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL)) &&
+	       v->counted == v->wanted && !(after & v->stale) &&
+	       (v->interrupts || !is_power_of_2(v->wanted & ~after));
+}
+
+/**
+ * xen_pmu_lazy_switch() - write IA32_PERF_GLOBAL_CTRL, if that is all there is
+ *	to do
+ * @v: the vCPU, outside the handler
+ * @val: value
+ *
+ * What perf does twice at every switch, without a look at anything else.
+ *
+ * Return: whether it is done; otherwise nothing has changed, and
+ * xen_pmu_lazy_write() knows why.
+ */
+static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
+{
+	u64 was_on = v->wanted, after;
+
+	if (v->home != XEN_PMU_HOME_XEN || unlikely(xen_pmu_cached(v)) ||
+	    xen_pmu_conform(xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), 0, &val) ||
+	    xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) == val)
+		return false;
+
+	after = v->held.armed & val;
+	if (!xen_pmu_only_switches(v, after) ||
+	    xen_pmu_regs_program(v, XEN_PMU_GLOBAL_CTRL, val, after))
+		return false;
+
+	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
+	v->owed = 0;
+	v->wanted = after;
+	v->latched &= ~after;
+	if (was_on & ~after)
+		v->asked = false;
+	if (after & ~was_on)
+		v->interrupts = !v->asked;
+	if (unlikely(xen_pmu_cached(v)))
+		xen_pmu_lazy_enter(v);
+	return true;
+}
+
+/**
+ * xen_pmu_lazy_write() - write a register
+ * @v: the vCPU
+ * @reg: the register
+ * @msr: the MSR by which it was asked for
+ * @val: value
+ * @flags: XEN_PMU_PAGE_ONLY and XEN_PMU_SIGN_EXTEND, of the MSR
+ *
+ * Return: 0, or -EIO where hardware or Xen raise #GP; nothing has changed then.
+ */
+static __always_inline int xen_pmu_lazy_write(struct xen_pmu_vcpu *v,
+					      unsigned int reg, u32 msr,
+					      u64 val, u8 flags)
+{
+	int err;
+
+	if (unlikely(v->home == XEN_PMU_HOME_NONE || xen_pmu_cached(v) ||
+		     flags & XEN_PMU_PAGE_ONLY || reg >= XEN_PMU_CONTROLS_END))
+		return xen_pmu_lazy_write_elsewhere(v, reg, msr, val, flags);
+
+	err = xen_pmu_conform(xen_pmu_reg(v, reg), flags, &val);
+	if (err)
+		return err;
+
+	if (reg >= XEN_PMU_CONTROL)
+		return xen_pmu_lazy_write_control(v, reg, val);
+
+	xen_pmu_lazy_write_counter(v, reg, val);
+	return 0;
+}
+
 /**
  * xen_pmu_lazy_page_write() - write a register that lives in the page
  * @v: the vCPU
@@ -115,6 +203,11 @@ static __always_inline int xen_pmu_lazy_flush(struct xen_pmu_vcpu *v)
 }
 
 #else
+
+static inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
+{
+	return false;
+}
 
 #define xen_pmu_lazy_read	xen_pmu_regs_read
 #define xen_pmu_lazy_write	xen_pmu_regs_write

@@ -39,12 +39,6 @@ static int trap_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val)
 	return xen_pmu_rdmsr(msr, val);
 }
 
-static int trap_write(struct xen_pmu_vcpu *v, u32 msr, u64 val)
-{
-	v->stats.writes++;
-	return xen_pmu_wrmsr(msr, val);
-}
-
 /* While an overflow waits, the flush takes LVTPC along. */
 static int set_lvtpc(struct xen_pmu_vcpu *v)
 {
@@ -162,80 +156,26 @@ int xen_pmu_regs_put(struct xen_pmu_vcpu *v, unsigned int counter)
 	if (v->home == XEN_PMU_HOME_SAVED)
 		return 0;
 
-	err = trap_write(v, v->pmu->reg[counter].msr, val);
+	err = xen_pmu_regs_trap(v, v->pmu->reg[counter].msr, val);
 	if (xen_pmu_cached(v))
 		xen_pmu_page_store(v, xen_pmu_reg(v, counter), val);
 	return err;
 }
 
-/*
- * What becomes of Xen's flag with a write. On AMD it falls when any counter is
- * disabled, and rises when one is enabled (amd_vpmu_do_wrmsr()). On Intel it
- * goes with what counts; but for that Xen reads the global control back, which
- * an overflow in the middle has just cleared (core2_vpmu_do_wrmsr()). While it
- * is clear a vCPU switch drops the context and a flush ignores the page.
+/**
+ * xen_pmu_regs_unmask() - have LVTPC in hardware as perf wrote it
+ * @v: the vCPU, registers in hardware
+ * @now: when Xen scheduled it
+ *
+ * Return: 0, or what Xen answered.
  */
-static bool runs_after(const struct xen_pmu_vcpu *v, unsigned int control,
-		       u64 val, u64 counted)
+int xen_pmu_regs_unmask(struct xen_pmu_vcpu *v, u64 now)
 {
-	if (v->pmu->vendor->stops_on_disable)
-		return val & ARCH_PERFMON_EVENTSEL_ENABLE;
-	if (control != XEN_PMU_GLOBAL_CTRL && xen_pmu_cached(v))
-		return false;
+	int err = set_lvtpc(v);
 
-	return counted;
-}
-
-/*
- * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
- * switches to one whose vPMU does not run (vpmu_load()).
- */
-static int unmask_lvtpc(struct xen_pmu_vcpu *v)
-{
-	u64 now = xen_pmu_scheduled_at();
-	int err;
-
-	if (v->unmasked_at == now)
-		return 0;
-
-	err = set_lvtpc(v);
 	if (!err)
 		v->unmasked_at = now;
 	return err;
-}
-
-/*
- * A control, by which the counters of @after count. If Xen takes the vPMU for
- * running only by this write, LVTPC must be unmasked before, lest an overflow is
- * lost; and after, in case the vCPU was away between the two. That is so where
- * the first counter starts, and on AMD also where others went on while one was
- * disabled: see xen_pmu_regs_remind(). What overflows before that is lost
- * all the same, and cannot be had back: nothing raises the interrupt but a
- * counter, and to make one do so changes its count.
- */
-static __always_inline int program(struct xen_pmu_vcpu *v, unsigned int control,
-				   u64 val, u64 after)
-{
-	bool ran = v->running, runs = runs_after(v, control, val, after);
-	int err = 0;
-
-	if (!ran && runs)
-		err = unmask_lvtpc(v);
-	else if (ran && !runs)
-		v->unmasked_at = xen_pmu_scheduled_at();
-	if (!err)
-		err = trap_write(v, v->pmu->reg[control].msr, val);
-	if (!err && !ran && runs)
-		err = unmask_lvtpc(v);
-	if (err)
-		return err;
-
-	xen_pmu_set_control(&v->held, control, val);
-	v->counted = after;
-	v->running = runs_after(v, control, val, after);
-	if (xen_pmu_cached(v))
-		xen_pmu_page_store(v, xen_pmu_reg(v, control), val);
-	return 0;
 }
 
 /**
@@ -252,20 +192,8 @@ int xen_pmu_regs_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 		xen_pmu_set_control(&v->held, control, val);
 		return 0;
 	}
-	return program(v, control, val,
-		       xen_pmu_enabled_with(&v->held, control, val));
-}
-
-/**
- * xen_pmu_regs_global_ctrl() - the same for IA32_PERF_GLOBAL_CTRL, in short
- * @v: the vCPU, registers in hardware
- * @val: a value that it takes
- *
- * Return: 0, or an error if Xen took it not, or what must go with it.
- */
-int xen_pmu_regs_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
-{
-	return program(v, XEN_PMU_GLOBAL_CTRL, val, v->held.armed & val);
+	return xen_pmu_regs_program(v, control, val,
+				    xen_pmu_enabled_with(&v->held, control, val));
 }
 
 /**
@@ -348,7 +276,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 	int err;
 
 	if (!cached && is_elsewhere(v, flags))
-		return trap_write(v, msr, val);
+		return xen_pmu_regs_trap(v, msr, val);
 	if (!cached && flags & XEN_PMU_PAGE_ONLY)
 		return -EIO;
 
@@ -372,7 +300,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		xen_pmu_regs_remind(v);
 		return err;
 	case XEN_PMU_TYPE_ACK:
-		return v->home == XEN_PMU_HOME_SAVED ? 0 : trap_write(v, msr, val);
+		return v->home == XEN_PMU_HOME_SAVED ? 0 : xen_pmu_regs_trap(v, msr, val);
 	default:
 		return -EIO;
 	}
@@ -495,7 +423,7 @@ static void nothing_held(struct xen_pmu_vcpu *v)
  */
 static int disarm(struct xen_pmu_vcpu *v, unsigned int control)
 {
-	return trap_write(v, v->pmu->reg[control].msr, XEN_PMU_HARMLESS_EVENT);
+	return xen_pmu_regs_trap(v, v->pmu->reg[control].msr, XEN_PMU_HARMLESS_EVENT);
 }
 
 /*
@@ -518,8 +446,8 @@ static void load_by_traps(struct xen_pmu_vcpu *v,
 	unsigned int reg;
 
 	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
-		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
-			   v->pmu->reg[XEN_PMU_GLOBAL_CTRL].one);
+		xen_pmu_regs_trap(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
+				  v->pmu->reg[XEN_PMU_GLOBAL_CTRL].one);
 	nothing_held(v);
 	v->unmasked_at = unmasked_at;
 	for_each_reg(reg, v->pmu->controls & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL))
@@ -574,7 +502,7 @@ int xen_pmu_regs_flush_slowly(struct xen_pmu_vcpu *v)
 		return 0;
 	}
 	if (ack)
-		trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
+		xen_pmu_regs_trap(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
 	/* If the vCPU was away since, Xen may have left LVTPC masked. */
 	load_by_traps(v, &want, now);
 	return 0;
@@ -587,7 +515,7 @@ static void stop_hardware(struct xen_pmu_vcpu *v)
 
 	for_each_reg(control, v->pmu->controls) {
 		off = v->pmu->reg[control].one;
-		if (trap_write(v, v->pmu->reg[control].msr, off) &&
+		if (xen_pmu_regs_trap(v, v->pmu->reg[control].msr, off) &&
 		    control < XEN_PMU_FIXED_CTRL)
 			disarm(v, control);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The register file of a vCPU; see regs.c. Inline is what the interrupt takes:
+ * The register file of a vCPU; see regs.c. Inline is what the interrupt takes,
  * the registers while an overflow waits for its flush, in the page, where they
- * stand still.
+ * stand still; and what every switch takes, to program a control.
  *
  * All of it on the vCPU, with interrupts off.
  */
@@ -24,7 +24,7 @@ void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
 void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v, unsigned int counter);
 int xen_pmu_regs_put(struct xen_pmu_vcpu *v, unsigned int counter);
 int xen_pmu_regs_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val);
-int xen_pmu_regs_global_ctrl(struct xen_pmu_vcpu *v, u64 val);
+int xen_pmu_regs_unmask(struct xen_pmu_vcpu *v, u64 now);
 void xen_pmu_regs_remind(struct xen_pmu_vcpu *v);
 int xen_pmu_regs_try(struct xen_pmu_vcpu *v, u64 config);
 
@@ -227,6 +227,87 @@ static __always_inline int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	if (likely(!err))
 		xen_pmu_regs_loaded(v);
 	return err;
+}
+
+/* ---- Controls ---- */
+
+static __always_inline int xen_pmu_regs_trap(struct xen_pmu_vcpu *v, u32 msr,
+					     u64 val)
+{
+	v->stats.writes++;
+	return xen_pmu_wrmsr(msr, val);
+}
+
+/*
+ * What becomes of Xen's flag with a write. On AMD it falls when any counter is
+ * disabled, and rises when one is enabled (amd_vpmu_do_wrmsr()). On Intel it
+ * goes with what counts; but for that Xen reads the global control back, which
+ * an overflow in the middle has just cleared (core2_vpmu_do_wrmsr()). While it
+ * is clear a vCPU switch drops the context and a flush ignores the page.
+ */
+static __always_inline bool
+xen_pmu_runs_after(const struct xen_pmu_vcpu *v, unsigned int control, u64 val,
+		   u64 counted)
+{
+	if (v->pmu->vendor->stops_on_disable)
+		return val & ARCH_PERFMON_EVENTSEL_ENABLE;
+	if (control != XEN_PMU_GLOBAL_CTRL && xen_pmu_cached(v))
+		return false;
+
+	return counted;
+}
+
+/*
+ * Xen masks LVTPC when it switches from a vCPU, and leaves it masked when it
+ * switches to one whose vPMU does not run (vpmu_load()).
+ */
+static __always_inline int xen_pmu_unmasked(struct xen_pmu_vcpu *v)
+{
+	u64 now = xen_pmu_scheduled_at();
+
+	return likely(v->unmasked_at == now) ? 0 : xen_pmu_regs_unmask(v, now);
+}
+
+/**
+ * xen_pmu_regs_program() - program a control
+ * @v: the vCPU, registers in hardware
+ * @control: the control's register
+ * @val: a value that it takes
+ * @after: counters that count by it
+ *
+ * If Xen takes the vPMU for running only by this write, LVTPC must be unmasked
+ * before, lest an overflow is lost; and after, in case the vCPU was away between
+ * the two. That is so where the first counter starts, and on AMD also where
+ * others went on while one was disabled: see xen_pmu_regs_remind(). What
+ * overflows before that is lost all the same, and cannot be had back: nothing
+ * raises the interrupt but a counter, and to make one do so changes its count.
+ *
+ * Return: 0, or an error if Xen took it not, or what must go with it.
+ */
+static __always_inline int xen_pmu_regs_program(struct xen_pmu_vcpu *v,
+						unsigned int control, u64 val,
+						u64 after)
+{
+	bool ran = v->running, runs = xen_pmu_runs_after(v, control, val, after);
+	int err = 0;
+
+	if (!ran && runs)
+		err = xen_pmu_unmasked(v);
+	else if (ran && !runs)
+		v->unmasked_at = xen_pmu_scheduled_at();
+	if (!err)
+		err = xen_pmu_regs_trap(v, v->pmu->reg[control].msr, val);
+	if (!err && !ran && runs)
+		err = xen_pmu_unmasked(v);
+	if (unlikely(err))
+		return err;
+
+	xen_pmu_set_control(&v->held, control, val);
+	v->counted = after;
+	v->running = xen_pmu_runs_after(v, control, val, after);
+	if (unlikely(xen_pmu_cached(v)))
+		xen_pmu_page_store(v, xen_pmu_reg(v, control), val);
+	return 0;
 }
 
 #endif /* _ARCH_X86_XEN_PMU_REGS_H */

@@ -1,38 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The only file that reaches Xen: hypercalls, trapping MSR accesses, the
- * shared page, the event channel. A KUnit test redirects these functions to
+ * With seam.h the only file that reaches Xen: hypercalls, trapping MSR accesses,
+ * the shared page, the event channel. A KUnit test redirects these functions to
  * its model of Xen.
  */
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
 
-#include <asm/msr.h>
-#include <asm/xen/hypercall.h>
 #include <asm/xen/page.h>
 
 #include <xen/events.h>
-#include <xen/xen-ops.h>
 
-#include "compat.h"
 #include "perf.h"
 #include "seam.h"
 
-/**
- * xen_pmu_op() - the xenpmu hypercall
- * @op: XENPMU_*
- * @params: its arguments; NULL for XENPMU_flush and XENPMU_lvtpc_set
- *
- * Any context. xen-vpmu ABI: include/xen/interface/xenpmu.h.
- *
- * Return: 0 or what Xen answers, -ENOSYS and -EOPNOTSUPP included.
- */
+#if IS_ENABLED(CONFIG_XEN_PMU_KUNIT_TEST)
+
 int xen_pmu_op(unsigned int op, struct xen_pmu_params *params)
 {
 	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_op, op, params);
 
-	return HYPERVISOR_xenpmu_op(op, params);
+	return __xen_pmu_op(op, params);
 }
+
+u64 xen_pmu_scheduled_at(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_scheduled_at);
+
+	return __xen_pmu_scheduled_at();
+}
+
+int xen_pmu_rdmsr(u32 msr, u64 *val)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_rdmsr, msr, val);
+
+	return __xen_pmu_rdmsr(msr, val);
+}
+
+int xen_pmu_wrmsr(u32 msr, u64 val)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_wrmsr, msr, val);
+
+	return __xen_pmu_wrmsr(msr, val);
+}
+
+#endif /* CONFIG_XEN_PMU_KUNIT_TEST */
 
 /**
  * xen_pmu_mode_is_off() - ask for the hypervisor's mode
@@ -48,52 +60,6 @@ bool xen_pmu_mode_is_off(void)
 
 	return !xen_pmu_op(XENPMU_mode_get, &params) &&
 	       params.val == XENPMU_MODE_OFF;
-}
-
-/**
- * xen_pmu_scheduled_at() - when Xen switched to this vCPU the last time
- *
- * It changes whenever the vCPU was away. Interrupts off.
- *
- * Return: nanoseconds of Xen's clock.
- */
-u64 xen_pmu_scheduled_at(void)
-{
-	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_scheduled_at);
-
-	return xen_scheduled_at();
-}
-
-/**
- * xen_pmu_rdmsr() - read an MSR by a trap into Xen
- * @msr: MSR number
- * @val: where the value goes; 0 if the read failed
- *
- * Any context.
- *
- * Return: 0, or -EIO if Xen raised #GP.
- */
-int xen_pmu_rdmsr(u32 msr, u64 *val)
-{
-	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_rdmsr, msr, val);
-
-	return native_read_msr_safe(msr, val);
-}
-
-/**
- * xen_pmu_wrmsr() - write an MSR by a trap into Xen
- * @msr: MSR number
- * @val: value
- *
- * Any context.
- *
- * Return: 0, or -EIO if Xen raised #GP.
- */
-int xen_pmu_wrmsr(u32 msr, u64 val)
-{
-	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_wrmsr, msr, val);
-
-	return native_write_msr_safe(msr, val);
 }
 
 /**

@@ -1,21 +1,94 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the module asks of Xen and of the kernel around it; seam.c has nothing
- * else, and the unit tests have it all.
+ * What the module asks of Xen and of the kernel around it; this file and seam.c
+ * have nothing else, and the unit tests have it all. Inline is what every switch
+ * and every interrupt takes.
  */
 #ifndef _ARCH_X86_XEN_PMU_SEAM_H
 #define _ARCH_X86_XEN_PMU_SEAM_H
 
+#include <linux/kconfig.h>
 #include <linux/types.h>
+
+#include <asm/msr.h>
+#include <asm/xen/hypercall.h>
+
+#include <xen/xen-ops.h>
+
+#include "compat.h"
 
 struct xen_pmu_data;
 struct xen_pmu_params;
 
+/**
+ * __xen_pmu_op() - the xenpmu hypercall
+ * @op: XENPMU_*
+ * @params: its arguments; NULL for XENPMU_flush and XENPMU_lvtpc_set
+ *
+ * Any context. xen-vpmu ABI: include/xen/interface/xenpmu.h.
+ *
+ * Return: 0 or what Xen answers, -ENOSYS and -EOPNOTSUPP included.
+ */
+static __always_inline int __xen_pmu_op(unsigned int op,
+					struct xen_pmu_params *params)
+{
+	return HYPERVISOR_xenpmu_op(op, params);
+}
+
+/**
+ * __xen_pmu_scheduled_at() - when Xen switched to this vCPU the last time
+ *
+ * It changes whenever the vCPU was away. Interrupts off.
+ *
+ * Return: nanoseconds of Xen's clock.
+ */
+static __always_inline u64 __xen_pmu_scheduled_at(void)
+{
+	return xen_scheduled_at();
+}
+
+/**
+ * __xen_pmu_rdmsr() - read an MSR by a trap into Xen
+ * @msr: MSR number
+ * @val: where the value goes; 0 if the read failed
+ *
+ * Any context.
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+static __always_inline int __xen_pmu_rdmsr(u32 msr, u64 *val)
+{
+	return native_read_msr_safe(msr, val);
+}
+
+/**
+ * __xen_pmu_wrmsr() - write an MSR by a trap into Xen
+ * @msr: MSR number
+ * @val: value
+ *
+ * Any context.
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+static __always_inline int __xen_pmu_wrmsr(u32 msr, u64 val)
+{
+	return native_write_msr_safe(msr, val);
+}
+
+/* The unit tests redirect a function by its address, so it has one there. */
+#if IS_ENABLED(CONFIG_XEN_PMU_KUNIT_TEST)
 int xen_pmu_op(unsigned int op, struct xen_pmu_params *params);
-bool xen_pmu_mode_is_off(void);
 u64 xen_pmu_scheduled_at(void);
 int xen_pmu_rdmsr(u32 msr, u64 *val);
 int xen_pmu_wrmsr(u32 msr, u64 val);
+#else
+#define xen_pmu_op		__xen_pmu_op
+#define xen_pmu_scheduled_at	__xen_pmu_scheduled_at
+#define xen_pmu_rdmsr		__xen_pmu_rdmsr
+#define xen_pmu_wrmsr		__xen_pmu_wrmsr
+#endif
+
+bool xen_pmu_mode_is_off(void);
 struct xen_pmu_data *xen_pmu_alloc_page(void);
 void xen_pmu_free_page(struct xen_pmu_data *page);
 u64 xen_pmu_frame(struct xen_pmu_data *page);
