@@ -93,17 +93,18 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 		wrote(v, msr, entry, val, ret, err);
 }
 
-static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
+static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr,
+				       u8 entry, u64 val)
 {
 	unsigned long flags;
-	bool done;
+	int ret = 0;
 
 	local_irq_save(flags);
-	done = xen_pmu_lazy_switch(v, val);
+	if (!xen_pmu_lazy_switch(v, val))
+		ret = xen_pmu_lazy_write(v, XEN_PMU_GLOBAL_CTRL, msr, val, entry);
 	local_irq_restore(flags);
-	if (unlikely(!done))
-		write_reg(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
-			  XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
+	if (unlikely(ret))
+		wrote(v, msr, entry, val, ret, NULL);
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
@@ -137,7 +138,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 
 	if (unlikely(!v->handling)) {
 		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
-			write_global_ctrl(v, val);
+			write_global_ctrl(v, msr, entry, val);
 		else
 			write_reg(v, msr, entry, val, err);
 		return;

@@ -45,19 +45,19 @@ static irqreturn_t spurious(struct xen_pmu_vcpu *v)
 	return IRQ_NONE;
 }
 
-/* Returns the sample's registers, which may be @made. */
-static __always_inline struct pt_regs *begin(struct xen_pmu_vcpu *v,
-					     struct pt_regs *regs,
-					     struct pt_regs *made)
+/* Whether the sample is where the interrupt was let in, and nobody asks more. */
+static __always_inline bool is_plain(const struct xen_pmu_vcpu *v,
+				     const struct pt_regs *interrupted)
+{
+	return !tracepoint_enabled(xen_pmu_sample) &&
+	       xen_pmu_sample_is_here(v->page, interrupted);
+}
+
+static __always_inline void begin(struct xen_pmu_vcpu *v)
 {
 	v->stats.interrupts++;
-	if (tracepoint_enabled(xen_pmu_sample) ||
-	    !xen_pmu_sample_is_here(v->page, regs))
-		regs = take_sample(v, regs, made);
-
 	xen_pmu_lazy_enter(v);
 	v->handling = true;
-	return regs;
 }
 
 DEFINE_STATIC_KEY_FALSE(xen_pmu_way_out_key);
@@ -102,11 +102,36 @@ static __always_inline irqreturn_t end(struct xen_pmu_vcpu *v,
 	return IRQ_HANDLED;
 }
 
+/* Apart, as registers on the stack cost more than all the rest. */
+static noinline void handle_made(struct xen_pmu_vcpu *v,
+				 struct pt_regs *interrupted,
+				 int (*handler)(struct pt_regs *regs))
+{
+	struct pt_regs made, *regs = take_sample(v, interrupted, &made);
+
+	begin(v);
+	if (handler)
+		handler(regs);
+}
+
+static __always_inline void handle(struct xen_pmu_vcpu *v,
+				   struct pt_regs *interrupted,
+				   int (*handler)(struct pt_regs *regs))
+{
+	if (unlikely(!is_plain(v, interrupted))) {
+		handle_made(v, interrupted, handler);
+		return;
+	}
+	begin(v);
+	if (likely(handler))
+		handler(interrupted);
+}
+
 /**
  * xen_pmu_vcpu_interrupt() - handle an overflow
  * @v: the vCPU
  * @regs: what was interrupted
- * @handle: perf's handler; NULL if perf has no PMU
+ * @handler: perf's; NULL if perf has no PMU
  *
  * Interrupt without an overflow behind it, and one while another is handled,
  * change nothing. On the vCPU, with interrupts off.
@@ -114,16 +139,12 @@ static __always_inline irqreturn_t end(struct xen_pmu_vcpu *v,
  * Return: IRQ_HANDLED if there was an overflow.
  */
 irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
-				   int (*handle)(struct pt_regs *regs))
+				   int (*handler)(struct pt_regs *regs))
 {
-	struct pt_regs made, *sample;
-
 	if (!xen_pmu_cached(v) || v->handling)
 		return spurious(v);
 
-	sample = begin(v, regs, &made);
-	if (handle)
-		handle(sample);
+	handle(v, regs, handler);
 	return end(v, regs);
 }
 
@@ -131,7 +152,7 @@ irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id)
 {
 	struct xen_pmu_vcpu *v = this_cpu_ptr(&xen_pmu_vcpu);
-	struct pt_regs *interrupted = get_irq_regs(), made, *regs;
+	struct pt_regs *interrupted = get_irq_regs();
 	u64 scheduled, began;
 
 	if (!xen_pmu_cached(v) || v->handling)
@@ -139,9 +160,7 @@ irqreturn_t xen_pmu_interrupt(int irq, void *dev_id)
 
 	scheduled = xen_pmu_scheduled_at();
 	began = sched_clock();
-	regs = begin(v, interrupted, &made);
-	if (likely(x86_pmu.handle_irq))
-		x86_pmu.handle_irq(regs);
+	handle(v, interrupted, x86_pmu.handle_irq);
 	/*
 	 * What brakes sampling where it takes too much time; which the time of
 	 * other vCPUs on this processor is not.

@@ -49,22 +49,18 @@ static bool has_global_ctrl(const struct xen_pmu_vcpu *v)
 	return v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr;
 }
 
-static void note_owed(struct xen_pmu_vcpu *v, unsigned int control)
+static __always_inline void note_owed(struct xen_pmu_vcpu *v,
+				      unsigned int control)
 {
-	if (xen_pmu_control(&v->want, control) ==
+	u64 bit = BIT_ULL(control);
+
+	v->owed &= ~bit;
+	if (xen_pmu_control(&v->want, control) !=
 	    xen_pmu_control(&v->held, control))
-		v->owed &= ~BIT_ULL(control);
-	else
-		v->owed |= BIT_ULL(control);
+		v->owed |= bit;
 }
 
-static void want(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
-{
-	xen_pmu_set_control(&v->want, control, val);
-	note_owed(v, control);
-}
-
-static void latch(struct xen_pmu_vcpu *v, u64 counters)
+static __always_inline void latch(struct xen_pmu_vcpu *v, u64 counters)
 {
 	unsigned int counter;
 
@@ -94,7 +90,7 @@ static int program(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 	return 0;
 }
 
-static int put(struct xen_pmu_vcpu *v, u64 counters)
+static __always_inline int put(struct xen_pmu_vcpu *v, u64 counters)
 {
 	unsigned int counter;
 	int err = 0;
@@ -166,6 +162,8 @@ static u64 owed_for(const struct xen_pmu_vcpu *v, u64 counters)
 	u64 owed = v->owed & (counters & GENERAL) << XEN_PMU_CONTROL, differ;
 	unsigned int counter;
 
+	if (!v->owed)
+		return 0;
 	if (v->owed & BIT_ULL(XEN_PMU_FIXED_CTRL)) {
 		differ = xen_pmu_control(&v->want, XEN_PMU_FIXED_CTRL) ^
 			 xen_pmu_control(&v->held, XEN_PMU_FIXED_CTRL);
@@ -279,28 +277,6 @@ static void apply(struct xen_pmu_vcpu *v, unsigned int control)
 		start(v, started, owed_for(v, affected));
 }
 
-static int set_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
-{
-	int err;
-
-	if (v->pmu->vendor->filtered && control < XEN_PMU_FIXED_CTRL &&
-	    v->home == XEN_PMU_HOME_XEN) {
-		err = ask_xen(v, control, val);
-		if (err)
-			return err;
-		/* In the page nothing waits. */
-		if (xen_pmu_cached(v)) {
-			want(v, control, val);
-			return 0;
-		}
-	}
-
-	want(v, control, val);
-	if (v->home == XEN_PMU_HOME_XEN)
-		apply(v, control);
-	return 0;
-}
-
 /**
  * xen_pmu_lazy_write_control() - write a control
  * @v: the vCPU, registers not in the page
@@ -312,13 +288,22 @@ static int set_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
 			       u64 val)
 {
-	int err;
+	int err = 0;
 
 	/* What is written as it is stays as it is. */
 	if (xen_pmu_control(&v->want, control) == val)
 		return 0;
 
-	err = set_control(v, control, val);
+	if (v->pmu->vendor->filtered && control < XEN_PMU_FIXED_CTRL &&
+	    v->home == XEN_PMU_HOME_XEN)
+		err = ask_xen(v, control, val);
+	if (!err) {
+		xen_pmu_set_control(&v->want, control, val);
+		note_owed(v, control);
+		/* In the page nothing waits. */
+		if (v->home == XEN_PMU_HOME_XEN && !xen_pmu_cached(v))
+			apply(v, control);
+	}
 	if (xen_pmu_cached(v))
 		xen_pmu_lazy_enter(v);
 	return err;

@@ -31,14 +31,6 @@
 
 #include "regs.h"
 
-/* ---- Traps ---- */
-
-static int trap_read(struct xen_pmu_vcpu *v, u32 msr, u64 *val)
-{
-	v->stats.reads++;
-	return xen_pmu_rdmsr(msr, val);
-}
-
 /* While an overflow waits, the flush takes LVTPC along. */
 static int set_lvtpc(struct xen_pmu_vcpu *v)
 {
@@ -101,22 +93,17 @@ static void say_refused(const struct xen_pmu_vcpu *v)
 /* ---- Counters and controls ---- */
 
 /**
- * xen_pmu_regs_fetch() - bring a counter's value to @v->value
+ * xen_pmu_regs_fetched() - what to make of a counter that was read, or was not
  * @v: the vCPU
  * @counter: the counter's register
+ * @val: what the trap brought; 0 if there was none
+ * @err: -EIO if Xen raised #GP
  *
  * If Xen does not let it be read, the vCPU is without its PMU afterwards.
  */
-void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v, unsigned int counter)
+void xen_pmu_regs_fetched(struct xen_pmu_vcpu *v, unsigned int counter, u64 val,
+			  int err)
 {
-	u64 val = 0;
-	int err = 0;
-
-	if (v->home == XEN_PMU_HOME_SAVED)
-		return;
-
-	if (!xen_pmu_cached(v))
-		err = trap_read(v, v->pmu->reg[counter].msr, &val);
 	/* The overflow may also have come between the flag and the trap. */
 	if (xen_pmu_cached(v)) {
 		val = xen_pmu_page_load(v, xen_pmu_reg(v, counter));
@@ -138,28 +125,6 @@ static void fetch_all(struct xen_pmu_vcpu *v, u64 counters)
 
 	for_each_counter(counter, counters & v->pmu->counters)
 		xen_pmu_regs_fetch(v, counter);
-}
-
-/**
- * xen_pmu_regs_put() - bring a counter's value from @v->value
- * @v: the vCPU, registers not in the page
- * @counter: the counter's register
- *
- * Return: 0, or -EIO if Xen raised #GP.
- */
-int xen_pmu_regs_put(struct xen_pmu_vcpu *v, unsigned int counter)
-{
-	u64 val = v->value[counter];
-	int err;
-
-	v->known |= BIT_ULL(xen_pmu_bit(counter));
-	if (v->home == XEN_PMU_HOME_SAVED)
-		return 0;
-
-	err = xen_pmu_regs_trap(v, v->pmu->reg[counter].msr, val);
-	if (xen_pmu_cached(v))
-		xen_pmu_page_store(v, xen_pmu_reg(v, counter), val);
-	return err;
 }
 
 /**
@@ -197,15 +162,12 @@ int xen_pmu_regs_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 }
 
 /**
- * xen_pmu_regs_remind() - have Xen take the vPMU for running, if it is
- * @v: the vCPU, after its controls were programmed
+ * xen_pmu_regs_rerun() - have Xen take the vPMU for running again
+ * @v: the vCPU, of which a counter counts
  */
-void xen_pmu_regs_remind(struct xen_pmu_vcpu *v)
+void xen_pmu_regs_rerun(struct xen_pmu_vcpu *v)
 {
 	unsigned int control;
-
-	if (v->running || !v->counted || !v->pmu->vendor->stops_on_disable)
-		return;
 
 	control = xen_pmu_own_control(xen_pmu_counter(__ffs64(v->counted)));
 	xen_pmu_regs_control(v, control, xen_pmu_control(&v->held, control));
@@ -238,7 +200,7 @@ int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		return 0;
 	}
 	if (is_elsewhere(v, flags))
-		return trap_read(v, msr, val);
+		return xen_pmu_trap_read(v, msr, val);
 	if (flags & XEN_PMU_PAGE_ONLY)
 		return -EIO;
 
@@ -252,7 +214,7 @@ int xen_pmu_regs_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		*val = xen_pmu_control(&v->held, reg);
 		return 0;
 	case XEN_PMU_TYPE_STATUS:
-		return v->home == XEN_PMU_HOME_SAVED ? 0 : trap_read(v, msr, val);
+		return v->home == XEN_PMU_HOME_SAVED ? 0 : xen_pmu_trap_read(v, msr, val);
 	default:
 		return 0;
 	}
@@ -276,7 +238,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 	int err;
 
 	if (!cached && is_elsewhere(v, flags))
-		return xen_pmu_regs_trap(v, msr, val);
+		return xen_pmu_trap_write(v, msr, val);
 	if (!cached && flags & XEN_PMU_PAGE_ONLY)
 		return -EIO;
 
@@ -300,7 +262,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		xen_pmu_regs_remind(v);
 		return err;
 	case XEN_PMU_TYPE_ACK:
-		return v->home == XEN_PMU_HOME_SAVED ? 0 : xen_pmu_regs_trap(v, msr, val);
+		return v->home == XEN_PMU_HOME_SAVED ? 0 : xen_pmu_trap_write(v, msr, val);
 	default:
 		return -EIO;
 	}
@@ -423,7 +385,7 @@ static void nothing_held(struct xen_pmu_vcpu *v)
  */
 static int disarm(struct xen_pmu_vcpu *v, unsigned int control)
 {
-	return xen_pmu_regs_trap(v, v->pmu->reg[control].msr, XEN_PMU_HARMLESS_EVENT);
+	return xen_pmu_trap_write(v, v->pmu->reg[control].msr, XEN_PMU_HARMLESS_EVENT);
 }
 
 /*
@@ -446,7 +408,7 @@ static void load_by_traps(struct xen_pmu_vcpu *v,
 	unsigned int reg;
 
 	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
-		xen_pmu_regs_trap(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
+		xen_pmu_trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
 				  v->pmu->reg[XEN_PMU_GLOBAL_CTRL].one);
 	nothing_held(v);
 	v->unmasked_at = unmasked_at;
@@ -502,7 +464,7 @@ int xen_pmu_regs_flush_slowly(struct xen_pmu_vcpu *v)
 		return 0;
 	}
 	if (ack)
-		xen_pmu_regs_trap(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
+		xen_pmu_trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_OVF_CTRL].msr, ack);
 	/* If the vCPU was away since, Xen may have left LVTPC masked. */
 	load_by_traps(v, &want, now);
 	return 0;
@@ -515,7 +477,7 @@ static void stop_hardware(struct xen_pmu_vcpu *v)
 
 	for_each_reg(control, v->pmu->controls) {
 		off = v->pmu->reg[control].one;
-		if (xen_pmu_regs_trap(v, v->pmu->reg[control].msr, off) &&
+		if (xen_pmu_trap_write(v, v->pmu->reg[control].msr, off) &&
 		    control < XEN_PMU_FIXED_CTRL)
 			disarm(v, control);
 	}

@@ -21,11 +21,11 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		       u64 val, u8 flags);
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
 
-void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v, unsigned int counter);
-int xen_pmu_regs_put(struct xen_pmu_vcpu *v, unsigned int counter);
+void xen_pmu_regs_fetched(struct xen_pmu_vcpu *v, unsigned int counter, u64 val,
+			  int err);
 int xen_pmu_regs_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val);
 int xen_pmu_regs_unmask(struct xen_pmu_vcpu *v, u64 now);
-void xen_pmu_regs_remind(struct xen_pmu_vcpu *v);
+void xen_pmu_regs_rerun(struct xen_pmu_vcpu *v);
 int xen_pmu_regs_try(struct xen_pmu_vcpu *v, u64 config);
 
 void xen_pmu_regs_attach(struct xen_pmu_vcpu *v, struct xen_pmu_data *page,
@@ -229,13 +229,65 @@ static __always_inline int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 	return err;
 }
 
-/* ---- Controls ---- */
+/* ---- Traps ---- */
 
-static __always_inline int xen_pmu_regs_trap(struct xen_pmu_vcpu *v, u32 msr,
-					     u64 val)
+static __always_inline int xen_pmu_trap_read(struct xen_pmu_vcpu *v, u32 msr,
+					     u64 *val)
+{
+	v->stats.reads++;
+	return xen_pmu_rdmsr(msr, val);
+}
+
+static __always_inline int xen_pmu_trap_write(struct xen_pmu_vcpu *v, u32 msr,
+					      u64 val)
 {
 	v->stats.writes++;
 	return xen_pmu_wrmsr(msr, val);
+}
+
+/**
+ * xen_pmu_regs_fetch() - bring a counter's value to @v->value
+ * @v: the vCPU
+ * @counter: the counter's register
+ */
+static __always_inline void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v,
+					       unsigned int counter)
+{
+	u64 val = 0;
+	int err = 0;
+
+	if (v->home == XEN_PMU_HOME_SAVED)
+		return;
+
+	if (likely(!xen_pmu_cached(v)))
+		err = xen_pmu_trap_read(v, v->pmu->reg[counter].msr, &val);
+	if (likely(!err && val && !xen_pmu_cached(v)))
+		xen_pmu_regs_note(v, counter, val);
+	else
+		xen_pmu_regs_fetched(v, counter, val, err);
+}
+
+/**
+ * xen_pmu_regs_put() - bring a counter's value from @v->value
+ * @v: the vCPU, registers not in the page
+ * @counter: the counter's register
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+static __always_inline int xen_pmu_regs_put(struct xen_pmu_vcpu *v,
+					    unsigned int counter)
+{
+	u64 val = v->value[counter];
+	int err;
+
+	v->known |= BIT_ULL(xen_pmu_bit(counter));
+	if (v->home == XEN_PMU_HOME_SAVED)
+		return 0;
+
+	err = xen_pmu_trap_write(v, v->pmu->reg[counter].msr, val);
+	if (unlikely(xen_pmu_cached(v)))
+		xen_pmu_page_store(v, xen_pmu_reg(v, counter), val);
+	return err;
 }
 
 /*
@@ -296,7 +348,7 @@ static __always_inline int xen_pmu_regs_program(struct xen_pmu_vcpu *v,
 	else if (ran && !runs)
 		v->unmasked_at = xen_pmu_scheduled_at();
 	if (!err)
-		err = xen_pmu_regs_trap(v, v->pmu->reg[control].msr, val);
+		err = xen_pmu_trap_write(v, v->pmu->reg[control].msr, val);
 	if (!err && !ran && runs)
 		err = xen_pmu_unmasked(v);
 	if (unlikely(err))
@@ -308,6 +360,16 @@ static __always_inline int xen_pmu_regs_program(struct xen_pmu_vcpu *v,
 	if (unlikely(xen_pmu_cached(v)))
 		xen_pmu_page_store(v, xen_pmu_reg(v, control), val);
 	return 0;
+}
+
+/**
+ * xen_pmu_regs_remind() - have Xen take the vPMU for running, if it is
+ * @v: the vCPU, after its controls were programmed
+ */
+static __always_inline void xen_pmu_regs_remind(struct xen_pmu_vcpu *v)
+{
+	if (unlikely(!v->running && v->counted && v->pmu->vendor->stops_on_disable))
+		xen_pmu_regs_rerun(v);
 }
 
 #endif /* _ARCH_X86_XEN_PMU_REGS_H */
