@@ -409,7 +409,7 @@ static void load_by_traps(struct xen_pmu_vcpu *v,
 
 	if (v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr)
 		xen_pmu_trap_write(v, v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr,
-				  v->pmu->reg[XEN_PMU_GLOBAL_CTRL].one);
+				   v->pmu->reg[XEN_PMU_GLOBAL_CTRL].one);
 	nothing_held(v);
 	v->unmasked_at = unmasked_at;
 	for_each_reg(reg, v->pmu->controls & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL))
