@@ -99,6 +99,17 @@ figure samples "$(percent "$(samples)" $((executed / 1000000)))" %
 close_to "sampling: as many as were executed" "$(samples)" $((executed / 1000000)) 10
 check "sampling: where the program is" [ "$(hottest)" = hot ]
 
+# As on a host: perf looks at all there is, and the lockup detector holds a counter.
+detector=/proc/sys/kernel/nmi_watchdog
+echo 1 >$detector
+check "watched: the lockup detector is on" grep -q 1 $detector
+across watched $perf record -q -a -e instructions -c 1000000 -o perf.data --
+summarise --comm loop
+close_to "watched: as many of the program as were executed" "$(samples)" \
+	$((executed / 1000000)) 10
+counts_right "with the lockup detector"
+echo 0 >$detector
+
 echo 0 >/sys/devices/system/cpu/cpu1/online
 echo 1 >/sys/devices/system/cpu/cpu1/online
 counts_right "a CPU went and came"

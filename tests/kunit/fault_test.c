@@ -366,6 +366,15 @@ static void fault_each(struct kunit *test)
 		life(test, i, NEVER);
 }
 
+/* What is tried again is refused again. */
+static void fault_twice(struct kunit *test)
+{
+	unsigned long calls = life(test, NEVER, NEVER), i;
+
+	for (i = 0; i < calls; i++)
+		life(test, i, i + 1);
+}
+
 static void fault_pairs(struct kunit *test)
 {
 	unsigned long calls = life(test, NEVER, NEVER), i;
@@ -382,6 +391,7 @@ static void fault_pairs(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(fault_none, machine_gen_params),
 	KUNIT_CASE_PARAM(fault_each, machine_gen_params),
+	KUNIT_CASE_PARAM(fault_twice, machine_gen_params),
 	KUNIT_CASE_PARAM(fault_pairs, machine_gen_params),
 	{}
 };

@@ -152,7 +152,9 @@ static void stop(struct xen_pmu_vcpu *v, unsigned int control, u64 counters)
 		if (!near_overflow(v, counters))
 			return;
 	}
-	program(v, control, stopping(v, control, counters));
+	/* Nor may anything go on that seems to stand still. */
+	if (program(v, control, stopping(v, control, counters)))
+		xen_pmu_lazy_lose(v);
 	xen_pmu_regs_remind(v);
 }
 
