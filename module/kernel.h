@@ -78,18 +78,18 @@ void xen_pmu_take_guests(struct perf_guest_info_callbacks *callbacks);
 int xen_pmu_perf_is_up_now(void);
 int xen_pmu_debugfs_init_now(void);
 
+/* The state's begin, of the area that the kernel shares with Xen. */
+static inline u64 xen_scheduled_at(void)
+{
+	return raw_cpu_ptr(xen_pmu_kernel.xen_runstate)->state_entry_time;
+}
+
 #ifndef XEN_PMU_MODULE_ONLY
 
 #define x86_get_pmu(cpu)		xen_pmu_kernel.x86_get_pmu(cpu)
 #define perf_pmu_resched(pmu)		xen_pmu_kernel.perf_pmu_resched(pmu)
 #define perf_sample_event_took(ns)	xen_pmu_kernel.perf_sample_event_took(ns)
 #define sysctl_perf_event_paranoid	(*xen_pmu_kernel.sysctl_perf_event_paranoid)
-
-/* The state's begin, of the area that the kernel shares with Xen. */
-static inline u64 xen_scheduled_at(void)
-{
-	return raw_cpu_ptr(xen_pmu_kernel.xen_runstate)->state_entry_time;
-}
 
 /*
  * VIRQ_XENPMU is bound already, to a handler that hooks.c leads to ours; and the
