@@ -130,11 +130,15 @@ static noinline void write_in_page(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 		wrote(v, msr, entry, val, ret, err);
 }
 
-/* What every sample takes is done here: the write of a counter that counts. */
+/*
+ * What every sample takes is done here: the write of a counter that counts, the
+ * counters off and on, the acknowledgment.
+ */
 static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 				       u8 entry, u64 val, int *err)
 {
 	const struct xen_pmu_reg *reg;
+	u64 taken = val;
 
 	if (unlikely(!v->handling)) {
 		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
@@ -145,9 +149,14 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 	}
 
 	reg = xen_pmu_reg(v, reg_of(entry));
-	if (likely(!err) && test_bit(reg->bit, (unsigned long *)&v->counted) &&
-	    likely(!xen_pmu_conform(reg, entry, &val)))
-		xen_pmu_page_store(v, reg, val);
+	if (unlikely(err || xen_pmu_conform(reg, entry, &taken)))
+		write_in_page(v, msr, entry, val, err);
+	else if (test_bit(reg->bit, (unsigned long *)&v->counted))
+		xen_pmu_page_store(v, reg, taken);
+	else if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL))
+		xen_pmu_lazy_page_switch(v, taken);
+	else if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_OVF_CTRL))
+		xen_pmu_page_ack(v, taken);
 	else
 		write_in_page(v, msr, entry, val, err);
 }

@@ -188,6 +188,18 @@ xen_pmu_lazy_page_write(struct xen_pmu_vcpu *v, const struct xen_pmu_reg *reg,
 }
 
 /**
+ * xen_pmu_lazy_page_switch() - the same for IA32_PERF_GLOBAL_CTRL
+ * @v: the vCPU
+ * @val: a value that it takes
+ */
+static __always_inline void xen_pmu_lazy_page_switch(struct xen_pmu_vcpu *v,
+						     u64 val)
+{
+	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
+	xen_pmu_page_switch(v, val);
+}
+
+/**
  * xen_pmu_lazy_flush() - give the registers back to Xen
  * @v: the vCPU; the registers live in the page
  *
@@ -209,11 +221,12 @@ static inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
 	return false;
 }
 
-#define xen_pmu_lazy_read	xen_pmu_regs_read
-#define xen_pmu_lazy_write	xen_pmu_regs_write
-#define xen_pmu_lazy_page_write	xen_pmu_page_write
-#define xen_pmu_lazy_flush	xen_pmu_regs_flush
-#define xen_pmu_lazy_enter	xen_pmu_regs_enter
+#define xen_pmu_lazy_read		xen_pmu_regs_read
+#define xen_pmu_lazy_write		xen_pmu_regs_write
+#define xen_pmu_lazy_page_write		xen_pmu_page_write
+#define xen_pmu_lazy_page_switch	xen_pmu_page_switch
+#define xen_pmu_lazy_flush		xen_pmu_regs_flush
+#define xen_pmu_lazy_enter		xen_pmu_regs_enter
 
 static inline u64 xen_pmu_loose(const struct xen_pmu_vcpu *v)
 {

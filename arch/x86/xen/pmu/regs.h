@@ -187,6 +187,17 @@ static __always_inline int xen_pmu_page_write(struct xen_pmu_vcpu *v,
 	}
 }
 
+/**
+ * xen_pmu_page_switch() - write IA32_PERF_GLOBAL_CTRL, which lives in the page
+ * @v: the vCPU
+ * @val: a value that it takes
+ */
+static __always_inline void xen_pmu_page_switch(struct xen_pmu_vcpu *v, u64 val)
+{
+	xen_pmu_set_control(&v->held, XEN_PMU_GLOBAL_CTRL, val);
+	xen_pmu_page_store(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), val);
+}
+
 /* The flush itself, and what follows if Xen refuses it. */
 static __always_inline int xen_pmu_regs_give(struct xen_pmu_vcpu *v)
 {
