@@ -2,6 +2,7 @@
 # about: an overflow behind every instruction: perf's brake leaves time for programs
 # cpus: amd intel
 # smp: 2
+# timeout: 120
 . "${0%/*}/lib.sh"
 N=3000000
 rate=/proc/sys/kernel/perf_event_max_sample_rate
