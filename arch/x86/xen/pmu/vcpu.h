@@ -106,6 +106,7 @@ struct xen_pmu_stats {
  *	program; bits as in IA32_PERF_GLOBAL_CTRL
  * @out_ip: where it left for
  * @out_sp: likewise, the stack pointer
+ * @ended: when the handler was last done, by sched_clock()
  * @sample: the sample being handled, if it was looked at
  * @stats: counts, for debugging; every room's
  *
@@ -148,6 +149,7 @@ struct xen_pmu_vcpu {
 	u64 soon;
 	unsigned long out_ip;
 	unsigned long out_sp;
+	u64 ended;
 	struct xen_pmu_sample sample;
 
 	struct xen_pmu_stats stats;
