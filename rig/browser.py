@@ -18,7 +18,7 @@ from rig.say import Problem
 FLAGS = """
     --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
     --disable-background-networking --disable-component-update --disable-extensions
-    --window-size=1400,2000 --dump-dom
+    --window-size=1400,2000
 """.split()
 # No name resolves, no proxy answers.
 OFFLINE = ["--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND"]
@@ -94,22 +94,38 @@ class Drawing(html.parser.HTMLParser):
             self.side = None
 
 
-def opened(file):
-    """A page's elements after its scripts have run."""
+def _chromium(file, *flags):
+    """Chromium opens a page; returns what it prints."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            done = subprocess.run(["chromium", *FLAGS, *OFFLINE, f"--user-data-dir={folder}",
-                                   Path(file).resolve().as_uri()],
+            done = subprocess.run(["chromium", *FLAGS, *flags, *OFFLINE,
+                                   f"--user-data-dir={folder}", Path(file).resolve().as_uri()],
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                   errors="replace", timeout=TIMEOUT, check=False)
         except FileNotFoundError:
             raise Problem("The program chromium is missing; it opens the picture.") from None
         except subprocess.TimeoutExpired:
             raise Problem(f"Chromium did not open {file} in {TIMEOUT} s.") from None
-    if done.returncode or "</html>" not in done.stdout:
+    if done.returncode:
         raise Problem(f"Chromium does not open {file} (exit status {done.returncode}):\n"
                       f"{say.quote(done.stderr, -5)}")
-    return Drawing(done.stdout)
+    return done.stdout
+
+
+def opened(file):
+    """A page's elements after its scripts have run."""
+    text = _chromium(file, "--dump-dom")
+    if "</html>" not in text:
+        raise Problem(f"Chromium shows no end of {file}.")
+    return Drawing(text)
+
+
+def photograph(file, target):
+    """A page as people see it, for the README; what is wrong with it."""
+    target.unlink(missing_ok=True)
+    _chromium(file, "--window-size=1100,930", f"--screenshot={target}")
+    whole = target.exists() and target.read_bytes().startswith(b"\x89PNG")
+    return [] if whole else [f"there is no {target}"]
 
 
 def folding():
@@ -222,6 +238,9 @@ def run(line):
         checks.result(f"{cpu}: the hot functions of each side are among them",
                       hot(widths, drawing.labels, profile.stacks))
         checks.result(f"{cpu}: the bar is 100 % and agrees", bar(sides, profile.stacks))
+    photo = paths.BUILD / "flame-graph.png"
+    checks.result(f"photographed as {photo.relative_to(paths.ROOT)}",
+                  photograph(demo.PICTURE, photo))
     reach = drawing.reach
     if "default-src 'none'" not in demo.PICTURE.read_text(encoding="utf-8"):
         reach.append("it may load what it likes")
