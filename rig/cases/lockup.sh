@@ -5,7 +5,8 @@
 # cpus: amd intel
 . "${0%/*}/lib.sh"
 sysctl=/proc/sys/kernel/nmi_watchdog
-N=50000000
+# What the checkers do to start and end a program is a million instructions.
+N=100000000
 
 # enabled: does the log say that the detector has a counter?
 enabled() {
