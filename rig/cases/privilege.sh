@@ -63,8 +63,8 @@ count cycles:G,instructions:G loop 10000000
 for event in cycles:G instructions:G; do
 	check "$event is not supported" [ "$(counted $event)" = "<not supported>" ]
 done
-count instructions:H loop 50000000
-close_to "H is what there is" "$(counted instructions:H)" 50000000 2
+count instructions:H loop 100000000
+close_to "H is what there is" "$(counted instructions:H)" 100000000 2
 
 if [ -e $strict ]; then
 	echo 1 >$strict
