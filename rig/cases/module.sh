@@ -7,7 +7,8 @@
 . "${0%/*}/lib.sh"
 module=/modules/xen_pmu.ko
 mode=/sys/hypervisor/pmu/pmu_mode
-ROUNDS=${RIG_ROUNDS:-2}
+ROUNDS=${RIG_ROUNDS:-2}		# as on a host
+FEW=2				# under each other use of perf
 PIECE=100000000
 PART=100000000
 LITTLE=10000000
@@ -24,10 +25,10 @@ refused() {
 	load 2>&1 | grep -q "can't insert"
 }
 
-# come_and_go: while the job is at work; leaves the module loaded, and ends the job
+# come_and_go TIMES: while the job is at work; leaves the module loaded, and ends the job
 come_and_go() {
 	sleep 0.5
-	for round in $(seq $ROUNDS); do
+	for round in $(seq "$1"); do
 		remove && sleep 0.2 && load && sleep 0.2 || return 1
 	done
 	[ ! -e pieces ]
@@ -43,14 +44,14 @@ done >/dev/null
 echo \$n >pieces
 W
 
-# across NAME COMMAND...: the command with that job, and the module comes and goes
+# across NAME TIMES COMMAND...: the command with that job, and the module comes and goes
 across() {
-	what=$1
-	shift
+	what=$1 times=$2
+	shift 2
 	rm -f end pieces
 	"$@" sh as_long.sh >rig.out 2>&1 &
 	job=$!
-	check "$what: it comes and goes meanwhile" come_and_go
+	check "$what: it comes and goes meanwhile" come_and_go $times
 	touch end
 	wait $job
 	executed=$(($(cat pieces) * PIECE))
@@ -82,17 +83,17 @@ counts_right removed
 check "loading" load
 counts_right "loaded again"
 
-across counting $perf stat -x, -o rig.stat -e instructions,cycles --
+across counting $FEW $perf stat -x, -o rig.stat -e instructions,cycles --
 for event in instructions cycles; do
-	[ $event = cycles ] && times=$CYCLES || times=1
-	close_to "counting: $event" "$(counted $event)" $((times * executed)) 4
-	figure counted-$event "$(percent "$(counted $event)" $((times * executed)))" %
+	[ $event = cycles ] && per=$CYCLES || per=1
+	close_to "counting: $event" "$(counted $event)" $((per * executed)) 4
+	figure counted-$event "$(percent "$(counted $event)" $((per * executed)))" %
 	figure running-$event "$(running $event)" %
 	check "counting: $event were on a counter most of the time" \
 		[ "$(running $event | cut -d. -f1)" -ge 90 ]
 done
 
-across intervals $perf stat -I 100 -x, -a -o intervals -e instructions --
+across intervals $FEW $perf stat -I 100 -x, -a -o intervals -e instructions --
 sed 's/^/# /' intervals
 # Two processors execute at most half an instruction in a nanosecond each. perf looks
 # at the clock first and may have to wait for the counts: what one interval has too
@@ -102,7 +103,7 @@ check "intervals: none jumps" awk -F, '$4 ~ /instructions/ {
 	if ($2 + last > 1.1 * (time + last_time)) bad = 1
 	last = $2 + 0; last_time = time } END { exit bad + 0 }' intervals
 
-across sampling $perf record -q -e instructions -c 1000000 -o perf.data --
+across sampling $FEW $perf record -q -e instructions -c 1000000 -o perf.data --
 summarise
 figure samples "$(percent "$(samples)" $((executed / 1000000)))" %
 close_to "sampling: as many as were executed" "$(samples)" $((executed / 1000000)) 10
@@ -112,7 +113,7 @@ check "sampling: where the program is" [ "$(hottest)" = hot ]
 detector=/proc/sys/kernel/nmi_watchdog
 echo 1 >$detector
 check "watched: the lockup detector is on" grep -q 1 $detector
-across watched $perf record -q -a -e instructions -c 1000000 -o perf.data --
+across watched $ROUNDS $perf record -q -a -e instructions -c 1000000 -o perf.data --
 summarise --comm loop
 close_to "watched: as many of the program as were executed" "$(samples)" \
 	$((executed / 1000000)) 10
