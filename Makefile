@@ -22,7 +22,7 @@ help:
 	@echo "                          [PART=names] [SCALE=n: an n-th of it]"
 	@echo "make kunit            the unit tests, against a model of Xen's vPMU"
 	@echo "make e2e              the cases on real Xen [CASE=name] [CPU=amd|intel|...]"
-	@echo "                          [KERNELS=ours|baseline|stock]"
+	@echo "                          [KERNELS=ours|baseline|stock|eager]"
 	@echo "                          [ROUNDS=n, of a storm]"
 	@echo "make machines         perf on every processor and both Xens: docs/machines.md [CPU=names]"
 	@echo "make lint             W=1, sparse, checkpatch, the ABI and the scripts' own tests"

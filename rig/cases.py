@@ -11,7 +11,8 @@ FOLDER = paths.RIG / "cases"
 LIBRARY = {"lib", "storm"}       # scripts in that folder that are no cases
 KERNELS = ("ours", "baseline")
 STOCK = "stock"         # the distribution's kernel, with our module; where it is asked for
-KINDS = (*KERNELS, STOCK)
+EAGER = "eager"         # ours without the laziness; by name only
+KINDS = (*KERNELS, STOCK, EAGER)
 KNOWN = {"about", "cpus", "kernels", "xen", "smp", "timeout", "boot", "linux", "kernel",
          "image", "xens", "run"}
 

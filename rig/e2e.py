@@ -28,7 +28,7 @@ class Run:
 
     case: cases.Case
     cpu: str
-    kind: str           # "ours", "baseline" or "stock"
+    kind: str           # "ours", "baseline", "stock" or "eager"
     xen: str            # its version
     line: str           # the kernel's
     counts: bool        # or is it here for comparison only?
@@ -73,9 +73,9 @@ def plan(line, name, cpu, wanted, ours, **times):
 
 def runs_on(case, kind, wanted):
     """Is a case for a kernel? When another is asked for by name, all are that are for
-    ours; on the distribution's, ours as it is."""
+    ours; those for a variant of ours are for no other."""
     return kind in case.kernels or (bool(wanted) and "ours" in case.kernels and
-                                    (kind != cases.STOCK or case.kernel == "ours"))
+                                    (kind == "baseline" or case.kernel == "ours"))
 
 
 @functools.cache
