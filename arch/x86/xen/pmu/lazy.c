@@ -117,18 +117,16 @@ static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
  * again. To let them loose costs a read each, which perf mostly wants in any
  * case, and a write each when they start. That is never worse where a counter
  * has a control of its own; where one control stops them it is for one alone,
- * and several must stop together. Nor is it if perf only interrupts the count,
- * and asks for nothing: then it did so before.
+ * and several must stop together.
  */
 static bool better_loose(const struct xen_pmu_vcpu *v, unsigned int control,
 			 u64 counters)
 {
 	if (!has_global_ctrl(v))
 		return true;
-	if (control == XEN_PMU_GLOBAL_CTRL && v->interrupts)
-		return false;
 
-	return is_power_of_2(counters);
+	return control == XEN_PMU_GLOBAL_CTRL ? xen_pmu_best_left(v, counters) :
+						is_power_of_2(counters);
 }
 
 /* What stops counters, and starts none. */

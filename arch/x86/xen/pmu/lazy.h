@@ -87,16 +87,26 @@ static __always_inline void xen_pmu_lazy_enter(struct xen_pmu_vcpu *v)
 }
 
 /*
+ * Whether to leave loose what a write of the global control stops: one alone,
+ * and not where perf only interrupts the count and asks for nothing, as it did
+ * the last time. See better_loose().
+ */
+static __always_inline bool xen_pmu_best_left(const struct xen_pmu_vcpu *v,
+					      u64 counters)
+{
+	return is_power_of_2(counters) && !v->interrupts;
+}
+
+/*
  * Whether a write of the global control turns counters off and on, and nothing
- * waits for it: so it is whenever perf stops for a moment. One that stops alone
- * is better left loose; see lazy.c.
+ * waits for it: so it is whenever perf stops for a moment.
  */
 static __always_inline bool xen_pmu_only_switches(const struct xen_pmu_vcpu *v,
 						  u64 after)
 {
 	return !(v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL)) &&
 	       v->counted == v->wanted && !(after & v->stale) &&
-	       (v->interrupts || !is_power_of_2(v->wanted & ~after));
+	       !xen_pmu_best_left(v, v->wanted & ~after);
 }
 
 /**
