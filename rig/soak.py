@@ -100,6 +100,7 @@ class Units:
 PARTS = {
     "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.9),
     "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.7),
+    "groups": Storm("groups", "a group begins and ends as one", 100, 8),
     "module": Storm("module", "the module comes and goes, stock kernel", 100, 6, "stock"),
     "fuzz": Seeds("fuzz", "random programs on perf_event_open(), Xen 4.17 and 4.20", 1000, 6, 10),
     "mix": Seeds("mix", "random mixes of events, both Xens, four processors", 1000, 9, 20),

@@ -2,7 +2,7 @@
 # about: a group's events begin and end together, and overflow together
 # cpus: amd intel
 . "${0%/*}/lib.sh"
-RUNS=8
+RUNS=${RIG_ROUNDS:-8}
 N=20000000
 PERIOD=50000
 SLEEPS=20
