@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make soak`: what takes hours. Each part does something many times over.
 
-PART= names the parts to run; SCALE=100 does a hundredth of each. A run of all at
-their full numbers writes docs/reliability.md.
+PART= names the parts to run; SCALE=100 does a hundredth of each. A part that was
+done at its full number gets its row in docs/reliability.md, and leaves the others'
+as they are: nobody needs a machine for a whole day.
 """
 
 import dataclasses
 import os
 import random
+import re
 import time
 
 from rig import e2e, kernel, kunit, paths, say
@@ -122,18 +124,36 @@ def _asked(names, scale):
             for name in names or PARTS]
 
 
-def _page(line, rows):
+def _told(page):
+    """The rows of a docs/reliability.md: part -> row."""
+    return {row[1]: row[0] for row in re.finditer(r"^\| `(\w+)` \|.*$", page, re.M)}
+
+
+def _row(line, name, times, took, outcomes):
+    """The page's row of a part."""
+    return (f"| `{name}` | {PARTS[name].about} | {line} | {times:,} | {took} | "
+            f"{'; '.join(f'{each.where}: {each}' for each in outcomes)} |")
+
+
+def _page(rows):
     """docs/reliability.md."""
-    text = ["<!-- SPDX-License-Identifier: GPL-2.0 -->", "<!-- Written by `make soak`. -->",
-            "# What it has survived", "",
-            f"Kernel {line}, on the rig's emulated processors. Checks that held are those of the "
-            "case or the suite: counts and samples of known programs afterwards, no warning, no "
-            "page lost, every interrupt bound once. The baseline is upstream's own code.", "",
-            "| what | how often | took | result |", "|---|---:|---:|---|"]
-    text += [f"| {part.about} | {times:,} | {took} | "
-             f"{'; '.join(f'{each.where}: {each}' for each in outcomes)} |"
-             for part, times, took, outcomes in rows]
-    return "\n".join(text) + "\n"
+    return "\n".join([
+        "<!-- SPDX-License-Identifier: GPL-2.0 -->",
+        "# What it has survived", "",
+        "Written by `make soak`, each row by the last run of that part at its full number, on "
+        "the rig's emulated processors. What held are the checks of the case or the suite: "
+        "counts and samples of known programs afterwards, no warning, no page lost, every "
+        "interrupt bound once. The baseline is upstream's own code.", "",
+        "| part | what | kernel | how often | took | result |", "|---|---|---|---:|---:|---|",
+        *(rows.get(name, f"| `{name}` | {part.about} | | {part.times:,} | | not run yet |")
+          for name, part in PARTS.items())]) + "\n"
+
+
+def _tell(name, row):
+    """A row into the page, where the others stay."""
+    told = _told(PAGE.read_text()) if PAGE.exists() else {}
+    paths.replace(PAGE, _page(told | {name: row}).encode())
+    say.line(f"Written to {PAGE.relative_to(paths.ROOT)}")
 
 
 def run(line):
@@ -148,7 +168,7 @@ def run(line):
                  f"{say.clock(times * part.seconds)}")
     say.line("   all of it: about "
              f"{say.clock(sum(times * part.seconds for _, part, times in asked))}")
-    rows = []
+    counted = []
     for name, part, times in asked:
         start = time.monotonic()
         try:
@@ -156,11 +176,9 @@ def run(line):
         except Problem as problem:
             say.line(say.red("not ok ") + str(problem))
             outcomes = [Outcome(name, 0, 1)]
-        rows.append((part, times, say.clock(time.monotonic() - start), outcomes))
         for each in outcomes:
             say.line(f"{name}, {times:,} times, {each.where}: {each}")
-    if not names and scale == "1":
-        paths.replace(PAGE, _page(line, rows).encode())
-        say.line(f"Written to {PAGE.relative_to(paths.ROOT)}")
-    counted = [each for *_, outcomes in rows for each in outcomes if each.counts]
+        if times == part.times:
+            _tell(name, _row(line, name, times, say.clock(time.monotonic() - start), outcomes))
+        counted += [each for each in outcomes if each.counts]
     return sum(each.held for each in counted), sum(each.broken for each in counted)
