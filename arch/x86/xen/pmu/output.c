@@ -113,6 +113,26 @@ bool xen_pmu_on_way_out(const struct xen_pmu_vcpu *v, unsigned int counter,
 	       regs->sp == v->out_sp;
 }
 
+/* An overflow that is not plainly the event's. */
+static noinline struct pt_regs *
+judge_overflow(const struct xen_pmu_vcpu *v, struct perf_event *event,
+	       struct perf_sample_data *data, struct pt_regs *regs,
+	       struct pt_regs *interrupted)
+{
+	/* What is not this domain's is for those who may count Xen. */
+	if (v->guest && !(event->hw.config & ARCH_PERFMON_EVENTSEL_OS))
+		return NULL;
+	if (!xen_pmu_wanted(&event->attr, regs)) {
+		if (!xen_pmu_wanted(&event->attr, interrupted) ||
+		    !xen_pmu_on_way_out(v, event->hw.idx, regs, interrupted))
+			return NULL;
+		regs = interrupted;
+	}
+	if (regs != interrupted)
+		xen_pmu_forget_context(data, event->attr.sample_type, regs);
+	return regs;
+}
+
 /**
  * xen_pmu_overflow() - whose an overflow of an event's counter is
  * @event: the event
@@ -138,17 +158,10 @@ struct pt_regs *xen_pmu_overflow(struct perf_event *event,
 	/* An NMI of another kind has perf look at its counters, too. */
 	if (!v->handling)
 		return regs;
+	/* What came at once was this domain's. */
+	if (likely(regs == interrupted && !event->attr.exclude_user &&
+		   !event->attr.exclude_kernel))
+		return regs;
 
-	/* What is not this domain's is for those who may count Xen. */
-	if (v->guest && !(event->hw.config & ARCH_PERFMON_EVENTSEL_OS))
-		return NULL;
-	if (!xen_pmu_wanted(&event->attr, regs)) {
-		if (!xen_pmu_wanted(&event->attr, interrupted) ||
-		    !xen_pmu_on_way_out(v, event->hw.idx, regs, interrupted))
-			return NULL;
-		regs = interrupted;
-	}
-	if (regs != interrupted)
-		xen_pmu_forget_context(data, event->attr.sample_type, regs);
-	return regs;
+	return judge_overflow(v, event, data, regs, interrupted);
 }
