@@ -220,9 +220,14 @@ def follow(stub, names, walk):
 
 
 def instructions(stub):
-    """A function's own way: what the kernel does about a #GP is left out."""
+    """A function's own way: what the kernel does about a #GP is left out.
+
+    So is Intel's thunk of one return, which one needs by its address in the kernel.
+    """
     away = False
     for here in stub.walk_out():
+        if here == stub.thunk:
+            continue
         if away and step.in_kernel(here) and here in stub.faults:
             return
         away = not step.in_kernel(here)
@@ -246,6 +251,7 @@ def walks(parts, maps, kind, cpu, vpmu):
         stub = step.Stub(socket)
         stub.faults = {at for name, at in names.items()
                        if name.endswith("asm_exc_general_protection")}
+        stub.thunk = names.get("its_return_thunk")
         try:
             follow(stub, names, walk)
         except EOFError:

@@ -29,6 +29,7 @@ class Stub:
         self.buffer = b""
         self.breaks = set()
         self.faults = set()
+        self.thunk = None
         deadline = time.monotonic() + 30
         self.socket = socket.socket(socket.AF_UNIX)
         while True:
