@@ -58,7 +58,8 @@ bool xen_pmu_hook_read_msr(unsigned int msr, u64 *val, int *err)
 	u8 entry = xen_pmu_entry(msr);
 
 	if (entry)
-		*val = xen_pmu_read_msr(msr, entry, err);
+		*val = err ? xen_pmu_read_msr_safe(msr, entry, err) :
+			     xen_pmu_read_msr(msr, entry);
 	return entry;
 }
 
@@ -71,20 +72,16 @@ bool xen_pmu_hook_write_msr(unsigned int msr, u32 low, u32 high, int *err)
 	u8 entry = xen_pmu_entry(msr);
 
 	if (entry)
-		xen_pmu_write_msr(msr, entry, (u64)high << 32 | low, NULL);
+		xen_pmu_write_msr(msr, entry, (u64)high << 32 | low);
 	return entry;
 }
 
 static int write_msr_safe(unsigned int msr, unsigned int low, unsigned int high)
 {
 	u8 entry = xen_pmu_entry(msr);
-	int err = 0;
 
-	if (entry)
-		xen_pmu_write_msr(msr, entry, (u64)high << 32 | low, &err);
-	else
-		err = xen_pmu_kernel.xen_write_msr_safe(msr, low, high);
-	return err;
+	return entry ? xen_pmu_write_msr_safe(msr, entry, (u64)high << 32 | low) :
+		       xen_pmu_kernel.xen_write_msr_safe(msr, low, high);
 }
 
 unsigned long long xen_pmu_hook_read_pmc(int counter)

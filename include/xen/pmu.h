@@ -37,8 +37,10 @@ struct xen_pmu_map {
 
 extern struct xen_pmu_map xen_pmu_map;
 
-u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err);
-void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err);
+u64 xen_pmu_read_msr(u32 msr, u8 entry);
+u64 xen_pmu_read_msr_safe(u32 msr, u8 entry, int *err);
+void xen_pmu_write_msr(u32 msr, u8 entry, u64 val);
+int xen_pmu_write_msr_safe(u32 msr, u8 entry, u64 val);
 u64 __xen_pmu_read_pmc(int counter);
 void __xen_pmu_write_lvtpc(u32 val);
 void __xen_pmu_cpuid(u32 *eax, u32 *ecx, u32 *edx);
@@ -69,8 +71,8 @@ static __always_inline u8 xen_pmu_decode(const struct xen_pmu_map *map, u32 msr)
  *
  * Any context, however early.
  *
- * Return: what xen_pmu_read_msr() and xen_pmu_write_msr() are to be called
- * with, or 0 for an MSR that is not the PMU's.
+ * Return: what xen_pmu_read_msr(), xen_pmu_write_msr() and their safe variants
+ * are to be called with, or 0 for an MSR that is not the PMU's.
  */
 static __always_inline u8 xen_pmu_entry(u32 msr)
 {
@@ -129,12 +131,22 @@ static inline u8 xen_pmu_entry(u32 msr)
 	return 0;
 }
 
-static inline u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err)
+static inline u64 xen_pmu_read_msr(u32 msr, u8 entry)
 {
 	return 0;
 }
 
-static inline void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err) {}
+static inline u64 xen_pmu_read_msr_safe(u32 msr, u8 entry, int *err)
+{
+	return 0;
+}
+
+static inline void xen_pmu_write_msr(u32 msr, u8 entry, u64 val) {}
+
+static inline int xen_pmu_write_msr_safe(u32 msr, u8 entry, u64 val)
+{
+	return 0;
+}
 
 static inline u64 xen_pmu_read_pmc(int counter)
 {

@@ -59,7 +59,7 @@ do {									\
 
 /* 6.16 has them by value and by pointer, and rdmsrq() with them. */
 #ifndef rdmsrq
-static inline int xen_pmu_read_msr_safe(u32 msr, u64 *val)
+static inline int xen_pmu_native_read(u32 msr, u64 *val)
 {
 	int err;
 
@@ -67,14 +67,14 @@ static inline int xen_pmu_read_msr_safe(u32 msr, u64 *val)
 	return err;
 }
 
-static inline int xen_pmu_write_msr_safe(u32 msr, u64 val)
+static inline int xen_pmu_native_write(u32 msr, u64 val)
 {
 	return native_write_msr_safe(msr, lower_32_bits(val),
 				     upper_32_bits(val));
 }
 
-#define native_read_msr_safe	xen_pmu_read_msr_safe
-#define native_write_msr_safe	xen_pmu_write_msr_safe
+#define native_read_msr_safe	xen_pmu_native_read
+#define native_write_msr_safe	xen_pmu_native_write
 #endif
 
 /* Before 6.3 perf looks at all parts of a sample for its size. */

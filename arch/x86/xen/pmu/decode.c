@@ -120,4 +120,7 @@ void xen_pmu_describe(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
 	for (i = 0; i < vendor->nr_rows; i++)
 		describe_row(pmu, &vendor->rows[i]);
 	vendor->rules(pmu);
+	for (i = 0; i < ARRAY_SIZE(pmu->reg); i++)
+		if (!pmu->reg[i].msr)
+			pmu->reg[i].width = 0;
 }

@@ -193,36 +193,35 @@ void xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 	vcpu_write(v, msr, entry, val, err);
 }
 
-/* Fixed counters have bit 30 set (SDM vol. 2B, RDPMC); AMD has none. */
-static noinline u64 read_any_pmc(struct xen_pmu_vcpu *v, u32 counter)
+static noinline u64 read_pmc(struct xen_pmu_vcpu *v, unsigned int reg)
 {
-	unsigned int i = counter, end = XEN_PMU_MAX_GENERAL;
-	const struct xen_pmu_reg *reg;
+	u32 msr;
 
-	if (counter & BIT(30)) {
-		i = XEN_PMU_FIXED + (counter & ~BIT(30));
-		end = XEN_PMU_FIXED + XEN_PMU_MAX_FIXED;
-	}
-	if (i >= end || v->home == XEN_PMU_HOME_NONE)
+	if (v->home == XEN_PMU_HOME_NONE)
 		return 0;
-	reg = xen_pmu_reg(v, i);
-	if (!reg->msr)
-		return 0;
-	if (v->handling)
-		return xen_pmu_page_load(v, reg);
+	msr = xen_pmu_reg(v, reg)->msr;
 
-	return read_reg(v, reg->msr, i, NULL);
+	return msr ? read_reg(v, msr, reg, NULL) : 0;
 }
 
-/* What every sample takes is done here: the read of a counter that counts. */
-static __always_inline u64 vcpu_pmc(struct xen_pmu_vcpu *v,
-				    unsigned long counter)
+/*
+ * Fixed counters have bit 30 set (SDM vol. 2B, RDPMC); AMD has none. In the
+ * handler one that does not exist has no width.
+ */
+static __always_inline u64 vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter)
 {
-	if (likely(v->handling) && likely(counter < XEN_PMU_MAX_GENERAL) &&
-	    likely(test_bit(counter, (unsigned long *)&v->counted)))
-		return xen_pmu_page_load(v, xen_pmu_reg(v, XEN_PMU_COUNTER + counter));
+	unsigned long reg = XEN_PMU_COUNTER + counter;
 
-	return read_any_pmc(v, counter);
+	if (unlikely(counter >= XEN_PMU_MAX_GENERAL)) {
+		counter ^= BIT(30);
+		if (counter >= XEN_PMU_MAX_FIXED)
+			return 0;
+		reg = XEN_PMU_FIXED + counter;
+	}
+	if (likely(v->handling))
+		return xen_pmu_page_load(v, xen_pmu_reg(v, reg));
+
+	return read_pmc(v, reg);
 }
 
 /**
@@ -243,13 +242,27 @@ u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter)
  * xen_pmu_read_msr() - read an MSR of the PMU
  * @msr: MSR number
  * @entry: what xen_pmu_entry() says of it
- * @err: where -EIO or 0 goes; NULL for an access that may not fail
+ *
+ * Any context; the caller stays on its CPU.
+ *
+ * Return: the value; 0, and a warning in the log, if the read failed.
+ */
+u64 xen_pmu_read_msr(u32 msr, u8 entry)
+{
+	return vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, NULL);
+}
+
+/**
+ * xen_pmu_read_msr_safe() - the same, where a failure is an answer
+ * @msr: MSR number
+ * @entry: what xen_pmu_entry() says of it
+ * @err: where -EIO or 0 goes
  *
  * Any context; the caller stays on its CPU.
  *
  * Return: the value; 0 if the read failed.
  */
-u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err)
+u64 xen_pmu_read_msr_safe(u32 msr, u8 entry, int *err)
 {
 	return vcpu_read(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, err);
 }
@@ -259,13 +272,31 @@ u64 xen_pmu_read_msr(u32 msr, u8 entry, int *err)
  * @msr: MSR number
  * @entry: what xen_pmu_entry() says of it
  * @val: value
- * @err: where -EIO or 0 goes; NULL for an access that may not fail
+ *
+ * Any context; the caller stays on its CPU. A write that fails is perf's, which
+ * does not ask: the vCPU loses its PMU.
+ */
+void xen_pmu_write_msr(u32 msr, u8 entry, u64 val)
+{
+	vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val, NULL);
+}
+
+/**
+ * xen_pmu_write_msr_safe() - the same, where a failure is an answer
+ * @msr: MSR number
+ * @entry: what xen_pmu_entry() says of it
+ * @val: value
  *
  * Any context; the caller stays on its CPU.
+ *
+ * Return: 0 or -EIO.
  */
-void xen_pmu_write_msr(u32 msr, u8 entry, u64 val, int *err)
+int xen_pmu_write_msr_safe(u32 msr, u8 entry, u64 val)
 {
-	vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val, err);
+	int err;
+
+	vcpu_write(this_cpu_ptr(&xen_pmu_vcpu), msr, entry, val, &err);
+	return err;
 }
 
 u64 __xen_pmu_read_pmc(int counter)

@@ -88,12 +88,12 @@ struct xen_pmu_layout {
 
 /**
  * struct xen_pmu - the PMU that Xen offers, the same for all vCPUs
+ * @reg: the registers; first, as every access looks one up
  * @vendor: the vendor's table; NULL until the first vCPU is up
  * @cpuid: what CPUID says
  * @layout: of every vCPU's page
  * @nr_general: general-purpose counters that answer; perf sees no other
  * @nr_fixed: likewise fixed counters
- * @reg: the registers
  * @controls: the registers that are controls
  * @counters: the counters; bits as in IA32_PERF_GLOBAL_CTRL
  * @map: from MSR to register and flags
@@ -106,12 +106,12 @@ struct xen_pmu_layout {
  * Written before the static key is on; constant afterwards.
  */
 struct xen_pmu {
+	struct xen_pmu_reg reg[XEN_PMU_NR_REGS];
 	const struct xen_pmu_vendor *vendor;
 	struct xen_pmu_cpuid cpuid;
 	struct xen_pmu_layout layout;
 	unsigned int nr_general;
 	unsigned int nr_fixed;
-	struct xen_pmu_reg reg[XEN_PMU_NR_REGS];
 	u64 controls;
 	u64 counters;
 	struct xen_pmu_map *map;

@@ -50,7 +50,7 @@ enum {
 
 /**
  * struct xen_pmu_reg - a register
- * @width: bits that it has; others are dropped
+ * @width: bits that it has; others are dropped; none if it does not exist
  * @zero: bits that must be written as 0, or #GP
  * @one: bits that are 1 whatever is written
  * @msr: the MSR to reach it by; 0 if it does not exist
