@@ -19,6 +19,25 @@ static unsigned int reg_of(u8 entry)
 	return entry & XEN_PMU_ENTRY_REG;
 }
 
+/*
+ * perf mostly has interrupts off, and to ask is cheaper than to turn them off
+ * again and back.
+ */
+static __always_inline bool irqs_off(void)
+{
+	if (likely(irqs_disabled()))
+		return false;
+
+	local_irq_disable();
+	return true;
+}
+
+static __always_inline void irqs_back(bool on)
+{
+	if (unlikely(on))
+		local_irq_enable();
+}
+
 /* Bare metal reports a refused access through its exception table. */
 static noinline void report(const char *what, u32 msr, int ret, int *err)
 {
@@ -31,13 +50,12 @@ static noinline void report(const char *what, u32 msr, int ret, int *err)
 
 static noinline u64 look_up(struct xen_pmu_vcpu *v, u32 msr, u8 entry, int *err)
 {
-	unsigned long irqs;
+	bool on = irqs_off();
 	u64 val = 0;
 	int ret;
 
-	local_irq_save(irqs);
 	ret = xen_pmu_lazy_read(v, reg_of(entry), msr, &val, entry);
-	local_irq_restore(irqs);
+	irqs_back(on);
 
 	report("read of", msr, ret, err);
 	return val;
@@ -68,14 +86,14 @@ static noinline u64 read_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 static noinline void wrote(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 			   int ret, int *err)
 {
-	unsigned long flags;
+	bool on;
 
 	if (ret && !err &&
 	    v->pmu->reg[reg_of(entry)].type != XEN_PMU_TYPE_PAGE) {
-		local_irq_save(flags);
+		on = irqs_off();
 		xen_pmu_lazy_lose(v);
 		xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
-		local_irq_restore(flags);
+		irqs_back(on);
 	}
 	report("write to", msr, ret, err);
 }
@@ -83,28 +101,20 @@ static noinline void wrote(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 			       u64 val, int *err)
 {
-	unsigned long flags;
+	bool on = irqs_off();
 	int ret;
 
-	local_irq_save(flags);
 	ret = xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
-	local_irq_restore(flags);
+	irqs_back(on);
 	if (unlikely(ret || err))
 		wrote(v, msr, entry, val, ret, err);
 }
 
-static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr,
-				       u8 entry, u64 val)
+static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
 {
-	unsigned long flags;
-	int ret = 0;
-
-	local_irq_save(flags);
-	if (!xen_pmu_lazy_switch(v, val))
-		ret = xen_pmu_lazy_write(v, XEN_PMU_GLOBAL_CTRL, msr, val, entry);
-	local_irq_restore(flags);
-	if (unlikely(ret))
-		wrote(v, msr, entry, val, ret, NULL);
+	if (unlikely(!irqs_disabled()) || !xen_pmu_lazy_switch(v, val))
+		write_reg(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL)->msr,
+			  XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
@@ -142,7 +152,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 
 	if (unlikely(!v->handling)) {
 		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
-			write_global_ctrl(v, msr, entry, val);
+			write_global_ctrl(v, val);
 		else
 			write_reg(v, msr, entry, val, err);
 		return;

@@ -102,12 +102,18 @@ static __always_inline int put(struct xen_pmu_vcpu *v, u64 counters)
 
 /* ---- Stop and start ---- */
 
+static __always_inline bool is_near(const struct xen_pmu_vcpu *v,
+				    unsigned int counter)
+{
+	return v->pmu->reg[counter].width - v->value[counter] < NEAR_OVERFLOW;
+}
+
 static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 {
 	unsigned int counter;
 
 	for_each_counter(counter, counters)
-		if (v->pmu->reg[counter].width - v->value[counter] < NEAR_OVERFLOW)
+		if (is_near(v, counter))
 			return true;
 	return false;
 }
@@ -240,6 +246,126 @@ refused:
 	xen_pmu_lazy_lose(v);
 }
 
+/* ---- One counter that goes on ---- */
+
+/*
+ * What perf does to each of its events at every switch, without all that stop(),
+ * start() and apply() look at for several. Where there is more to it nothing has
+ * changed, and they do it.
+ */
+
+/* Leave loose what perf stops. */
+static __always_inline bool leave(struct xen_pmu_vcpu *v, unsigned int counter)
+{
+	u64 bit = BIT_ULL(xen_pmu_bit(counter));
+
+	xen_pmu_regs_fetch(v, counter);
+	if (unlikely(v->home != XEN_PMU_HOME_XEN || xen_pmu_in_page_now(v) ||
+		     is_near(v, counter)))
+		return false;
+
+	v->latched |= bit;
+	v->stale |= bit;
+	v->wanted &= ~bit;
+	v->asked = false;
+	return true;
+}
+
+/* Start what was left so, and is programmed as perf wants. */
+static __always_inline bool resume(struct xen_pmu_vcpu *v, unsigned int counter)
+{
+	u64 bit = BIT_ULL(xen_pmu_bit(counter));
+
+	if (!(v->counted & v->latched & bit) ||
+	    unlikely(xen_pmu_regs_put(v, counter)))
+		return false;
+
+	hide_overflows(v, bit);
+	xen_pmu_regs_remind(v);
+	v->stale &= ~bit;
+	v->latched &= ~bit;
+	v->wanted |= bit;
+	v->interrupts = !v->asked;
+	return true;
+}
+
+/* An event select of which perf changes nothing but that it is enabled. */
+static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
+				   u64 val)
+{
+	unsigned int counter = control - XEN_PMU_CONTROL + XEN_PMU_COUNTER;
+	u64 bit = BIT_ULL(counter);
+
+	if (xen_pmu_control(&v->held, control) != (val | ARCH_PERFMON_EVENTSEL_ENABLE))
+		return false;
+
+	if (val & ARCH_PERFMON_EVENTSEL_ENABLE) {
+		if (!(xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) & bit) ||
+		    !resume(v, counter))
+			return false;
+		v->owed &= ~BIT_ULL(control);
+		v->want.armed |= bit;
+	} else {
+		if (!(v->wanted & bit) || !leave(v, counter))
+			return false;
+		v->owed |= BIT_ULL(control);
+		v->want.armed &= ~bit;
+	}
+	v->want.reg[control - XEN_PMU_CONTROL] = val;
+	return true;
+}
+
+/**
+ * xen_pmu_lazy_switch_one() - xen_pmu_lazy_switch() of one counter, or of none
+ * @v: the vCPU, registers in hardware
+ * @val: a value that IA32_PERF_GLOBAL_CTRL takes
+ *
+ * Return: whether it is done; otherwise nothing has changed.
+ */
+bool xen_pmu_lazy_switch_one(struct xen_pmu_vcpu *v, u64 val)
+{
+	u64 after = v->want.armed & val, changed = v->wanted ^ after;
+
+	if (changed) {
+		if (!is_power_of_2(changed))
+			return false;
+		if (!(changed & after)) {
+			if (!xen_pmu_best_left(v, changed) ||
+			    !leave(v, xen_pmu_counter(__ffs64(changed))))
+				return false;
+		} else if (v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL) ||
+			   !resume(v, xen_pmu_counter(__ffs64(changed)))) {
+			return false;
+		}
+	} else if (after) {
+		return false;
+	}
+	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
+	note_owed(v, XEN_PMU_GLOBAL_CTRL);
+	if (unlikely(xen_pmu_cached(v)))
+		xen_pmu_lazy_enter(v);
+	return true;
+}
+
+/**
+ * xen_pmu_lazy_switched_late() - what xen_pmu_lazy_switch() left: the vCPU was
+ *	away meanwhile, or an overflow came
+ * @v: the vCPU
+ * @starts: Xen takes the vPMU for running only by that write
+ */
+void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool starts)
+{
+	u64 val = xen_pmu_control(&v->held, XEN_PMU_GLOBAL_CTRL);
+
+	if (starts && xen_pmu_unmasked(v))
+		xen_pmu_lazy_lose(v);
+	if (!xen_pmu_cached(v))
+		return;
+
+	xen_pmu_page_store(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), val);
+	xen_pmu_lazy_enter(v);
+}
+
 /* ---- Accesses ---- */
 
 /* Xen may refuse an event: only it can tell, and it must at once. */
@@ -277,22 +403,10 @@ static void apply(struct xen_pmu_vcpu *v, unsigned int control)
 		start(v, started, owed_for(v, affected));
 }
 
-/**
- * xen_pmu_lazy_write_control() - write a control
- * @v: the vCPU, registers not in the page
- * @control: the control's register
- * @val: a value that it takes
- *
- * Return: as xen_pmu_lazy_write().
- */
-int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
-			       u64 val)
+static noinline int write_control(struct xen_pmu_vcpu *v, unsigned int control,
+				  u64 val)
 {
 	int err = 0;
-
-	/* What is written as it is stays as it is. */
-	if (xen_pmu_control(&v->want, control) == val)
-		return 0;
 
 	if (v->pmu->vendor->filtered && control < XEN_PMU_FIXED_CTRL &&
 	    v->home == XEN_PMU_HOME_XEN)
@@ -307,6 +421,29 @@ int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
 	if (xen_pmu_cached(v))
 		xen_pmu_lazy_enter(v);
 	return err;
+}
+
+/**
+ * xen_pmu_lazy_write_control() - write a control
+ * @v: the vCPU, registers not in the page
+ * @control: the control's register
+ * @val: a value that it takes
+ *
+ * Return: as xen_pmu_lazy_write().
+ */
+int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
+			       u64 val)
+{
+	/* What is written as it is stays as it is. */
+	if (xen_pmu_control(&v->want, control) == val)
+		return 0;
+	if (v->home != XEN_PMU_HOME_XEN || control >= XEN_PMU_FIXED_CTRL ||
+	    !toggle(v, control, val))
+		return write_control(v, control, val);
+
+	if (unlikely(xen_pmu_in_page_now(v)))
+		xen_pmu_lazy_enter(v);
+	return 0;
 }
 
 static void set_counter(struct xen_pmu_vcpu *v, unsigned int counter, u64 val)

@@ -56,6 +56,12 @@ static __always_inline u64 *xen_pmu_slot(const struct xen_pmu_vcpu *v,
 	return (void *)v->page + reg->slot;
 }
 
+/* Likewise xen_pmu_cached(), where it is known that there is a page. */
+static __always_inline bool xen_pmu_in_page_now(const struct xen_pmu_vcpu *v)
+{
+	return READ_ONCE(v->page->pmu.pmu_flags) & PMU_CACHED;
+}
+
 /**
  * xen_pmu_cached() - see whether an overflow waits for the flush
  * @v: the vCPU
@@ -64,8 +70,7 @@ static __always_inline u64 *xen_pmu_slot(const struct xen_pmu_vcpu *v,
  */
 static __always_inline bool xen_pmu_cached(const struct xen_pmu_vcpu *v)
 {
-	return v->home >= XEN_PMU_HOME_XEN &&
-	       READ_ONCE(v->page->pmu.pmu_flags) & PMU_CACHED;
+	return v->home >= XEN_PMU_HOME_XEN && xen_pmu_in_page_now(v);
 }
 
 /**
