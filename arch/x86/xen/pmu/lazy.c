@@ -289,6 +289,25 @@ static __always_inline bool resume(struct xen_pmu_vcpu *v, unsigned int counter)
 	return true;
 }
 
+/*
+ * A control while perf has the global one off for all that it governs: nothing
+ * starts or stops by it. An event that hardware has not, Xen may refuse.
+ */
+static __always_inline bool only_noted(struct xen_pmu_vcpu *v,
+				       unsigned int control, u64 val)
+{
+	u64 changed = val ^ xen_pmu_control(&v->held, control);
+
+	if (xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) & xen_pmu_governed(control))
+		return false;
+	if (control < XEN_PMU_FIXED_CTRL && changed & ~ARCH_PERFMON_EVENTSEL_ENABLE)
+		return false;
+
+	xen_pmu_set_control(&v->want, control, val);
+	note_owed(v, control);
+	return true;
+}
+
 /* An event select of which perf changes nothing but that it is enabled. */
 static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
 				   u64 val)
@@ -296,7 +315,8 @@ static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
 	unsigned int counter = control - XEN_PMU_CONTROL + XEN_PMU_COUNTER;
 	u64 bit = BIT_ULL(counter);
 
-	if (xen_pmu_control(&v->held, control) != (val | ARCH_PERFMON_EVENTSEL_ENABLE))
+	if (control >= XEN_PMU_FIXED_CTRL ||
+	    xen_pmu_control(&v->held, control) != (val | ARCH_PERFMON_EVENTSEL_ENABLE))
 		return false;
 
 	if (val & ARCH_PERFMON_EVENTSEL_ENABLE) {
@@ -437,8 +457,8 @@ int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
 	/* What is written as it is stays as it is. */
 	if (xen_pmu_control(&v->want, control) == val)
 		return 0;
-	if (v->home != XEN_PMU_HOME_XEN || control >= XEN_PMU_FIXED_CTRL ||
-	    !toggle(v, control, val))
+	if (v->home != XEN_PMU_HOME_XEN || control > XEN_PMU_FIXED_CTRL ||
+	    (!only_noted(v, control, val) && !toggle(v, control, val)))
 		return write_control(v, control, val);
 
 	if (unlikely(xen_pmu_in_page_now(v)))
