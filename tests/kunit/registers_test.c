@@ -297,6 +297,40 @@ static void registers_of_vcpu_without_pmu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats->rdmsr, 1);
 }
 
+/* Likewise of one that never had one: nothing is known of its registers. */
+static void registers_of_vcpu_never_up(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	struct model_stats *stats = &b->m->vcpus[1].stats;
+	unsigned long reads = 0, writes = 0;
+	unsigned int i;
+	u64 val;
+	u32 msr;
+
+	KUNIT_ASSERT_EQ(test, bench_vcpu_up(b, 0), 0);
+	b->current_vcpu = 1;
+	KUNIT_ASSERT_PTR_EQ(test, b->v[1].pmu, NULL);
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		for (msr = ranges[i].first; msr <= ranges[i].last; msr++) {
+			if (bench_read(b, msr, &val) == -ENOENT)
+				continue;
+			bench_write(b, msr, val);
+			bench_write_unchecked(b, msr, val);
+			bench_write_unchecked(b, msr, ~0ULL);
+			reads += xen_has(b, msr);
+			writes += 3 * xen_has(b, msr);
+		}
+	KUNIT_EXPECT_GT(test, reads, 0);
+	KUNIT_EXPECT_GE(test, stats->rdmsr, reads);
+	KUNIT_EXPECT_GE(test, stats->wrmsr, writes);
+	reads = stats->rdmsr;
+	KUNIT_EXPECT_EQ(test, b->v[1].home, XEN_PMU_HOME_NONE);
+	for (i = 0; i < XEN_PMU_MAX_GENERAL; i++)
+		KUNIT_EXPECT_EQ(test, xen_pmu_vcpu_pmc(bench_vcpu(b), i), 0);
+	KUNIT_EXPECT_EQ(test, xen_pmu_vcpu_pmc(bench_vcpu(b), BIT(30)), 0);
+	KUNIT_EXPECT_EQ(test, stats->rdmsr, reads);
+}
+
 /* Before there is any, nothing is ours, nothing reaches Xen. */
 static void registers_without_pmu(struct kunit *test)
 {
@@ -407,6 +441,7 @@ static struct kunit_case registers_cases[] = {
 	KUNIT_CASE_PARAM(registers_complete, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_without_pmu, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_of_vcpu_without_pmu, two_gen_params),
+	KUNIT_CASE_PARAM(registers_of_vcpu_never_up, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_rdpmc, machine_gen_params),
 	KUNIT_CASE_PARAM(registers_controls_read_free, two_gen_params),
 	KUNIT_CASE_PARAM(registers_refused_write, machine_gen_params),

@@ -88,7 +88,7 @@ static noinline void wrote(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 {
 	bool on;
 
-	if (ret && !err &&
+	if (ret && !err && v->home != XEN_PMU_HOME_NONE &&
 	    v->pmu->reg[reg_of(entry)].type != XEN_PMU_TYPE_PAGE) {
 		on = irqs_off();
 		xen_pmu_lazy_lose(v);
@@ -110,11 +110,10 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 		wrote(v, msr, entry, val, ret, err);
 }
 
-static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
+static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 {
 	if (unlikely(!irqs_disabled()) || !xen_pmu_lazy_switch(v, val))
-		write_reg(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL)->msr,
-			  XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
+		write_reg(v, msr, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
@@ -152,7 +151,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 
 	if (unlikely(!v->handling)) {
 		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
-			write_global_ctrl(v, val);
+			write_global_ctrl(v, msr, val);
 		else
 			write_reg(v, msr, entry, val, err);
 		return;
