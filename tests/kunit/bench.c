@@ -2,6 +2,7 @@
 /*
  * A test bench: the module's parts for one guest, wired to a model of Xen.
  */
+#include <linux/irqflags.h>
 #include <linux/slab.h>
 
 #include <asm/msr-index.h>
@@ -541,15 +542,20 @@ int bench_write(struct bench *b, u32 msr, u64 val)
 }
 
 /**
- * bench_write_unchecked() - wrmsr() on the current vCPU, by the module
+ * bench_write_unchecked() - wrmsr() on the current vCPU, by the module, with
+ *	interrupts off as perf has them
  * @b: the bench
  * @msr: MSR number, one of the module's
  * @val: value
  */
 void bench_write_unchecked(struct bench *b, u32 msr, u64 val)
 {
+	unsigned long flags;
+
+	local_irq_save(flags);
 	xen_pmu_vcpu_write(bench_vcpu(b), msr, xen_pmu_decode(&b->map, msr), val,
 			   NULL);
+	local_irq_restore(flags);
 }
 
 bool bench_is_intel(const struct bench *b)

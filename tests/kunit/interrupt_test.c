@@ -314,6 +314,24 @@ static void interrupt_goes_on_while_away(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
 }
 
+/* The same where one write stops and starts all there is. */
+static void interrupt_switches_while_away(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	bench_start(b, 0, START);
+	bench_start(b, 1, 0);
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->counted, 0);
+	b->on_trap = bench_take_turns;
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	b->on_trap = NULL;
+
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	KUNIT_EXPECT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
 static void overflow_midway(struct xen_model *m)
 {
 	m->midway = NULL;
@@ -656,6 +674,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_starts_as_held, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_starts_while_away, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_goes_on_while_away, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_switches_while_away, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_flag_lost, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_event_refused, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_of_loose_while_tidied, machine_gen_params),
