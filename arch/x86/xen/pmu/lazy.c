@@ -323,15 +323,11 @@ static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
 		if (!(xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) & bit) ||
 		    !resume(v, counter))
 			return false;
-		v->owed &= ~BIT_ULL(control);
-		v->want.armed |= bit;
-	} else {
-		if (!(v->wanted & bit) || !leave(v, counter))
-			return false;
-		v->owed |= BIT_ULL(control);
-		v->want.armed &= ~bit;
+	} else if (!(v->wanted & bit) || !leave(v, counter)) {
+		return false;
 	}
-	v->want.reg[control - XEN_PMU_CONTROL] = val;
+	xen_pmu_set_control(&v->want, control, val);
+	note_owed(v, control);
 	return true;
 }
 
@@ -371,18 +367,17 @@ bool xen_pmu_lazy_switch_one(struct xen_pmu_vcpu *v, u64 val)
  * xen_pmu_lazy_switched_late() - what xen_pmu_lazy_switch() left: the vCPU was
  *	away meanwhile, or an overflow came
  * @v: the vCPU
- * @starts: Xen takes the vPMU for running only by that write
+ * @away: of xen_pmu_regs_switch()
  */
-void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool starts)
+void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool away)
 {
-	u64 val = xen_pmu_control(&v->held, XEN_PMU_GLOBAL_CTRL);
-
-	if (starts && xen_pmu_unmasked(v))
+	if (away && xen_pmu_unmasked(v))
 		xen_pmu_lazy_lose(v);
 	if (!xen_pmu_cached(v))
 		return;
 
-	xen_pmu_page_store(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), val);
+	xen_pmu_page_store(v, xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL),
+			   xen_pmu_control(&v->held, XEN_PMU_GLOBAL_CTRL));
 	xen_pmu_lazy_enter(v);
 }
 

@@ -19,7 +19,7 @@ int xen_pmu_lazy_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
 			       u64 val);
 bool xen_pmu_lazy_switch_one(struct xen_pmu_vcpu *v, u64 val);
-void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool starts);
+void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool away);
 void xen_pmu_lazy_write_counter(struct xen_pmu_vcpu *v, unsigned int counter,
 				u64 val);
 int xen_pmu_lazy_write_elsewhere(struct xen_pmu_vcpu *v, unsigned int reg,
@@ -117,23 +117,18 @@ static __always_inline bool xen_pmu_only_switches(const struct xen_pmu_vcpu *v,
  * @v: the vCPU, outside the handler
  * @val: value
  *
- * What perf does twice at every switch, without a look at anything else. The
- * rules are those of xen_pmu_regs_program(), for a control whose counters are
- * all that runs by it.
+ * What perf does twice at every switch, without a look at anything else.
  *
  * Return: whether it is done; otherwise nothing has changed, and
  * xen_pmu_lazy_write() knows why.
  */
 static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
 {
-	const struct xen_pmu_reg *reg;
-	u64 was_on = v->wanted, after, now;
-	bool starts;
+	u64 was_on = v->wanted, after;
+	bool away;
 
-	if (v->home != XEN_PMU_HOME_XEN || unlikely(xen_pmu_in_page_now(v)))
-		return false;
-	reg = xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL);
-	if (unlikely(xen_pmu_conform(reg, 0, &val)) ||
+	if (v->home != XEN_PMU_HOME_XEN || unlikely(xen_pmu_in_page_now(v)) ||
+	    unlikely(xen_pmu_conform(xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), 0, &val)) ||
 	    xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) == val)
 		return false;
 
@@ -141,19 +136,10 @@ static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
 	if (!xen_pmu_only_switches(v, after))
 		return xen_pmu_lazy_switch_one(v, val);
 
-	now = xen_pmu_scheduled_at();
-	starts = !v->running;
-	if (starts && unlikely(v->unmasked_at != now))
-		return false;
-	if (!after)
-		v->unmasked_at = now;
-	if (unlikely(xen_pmu_trap_write(v, reg->msr, val)))
+	if (unlikely(!xen_pmu_regs_switch(v, val, after, &away)))
 		return false;
 
-	xen_pmu_set_control(&v->held, XEN_PMU_GLOBAL_CTRL, val);
 	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
-	v->counted = after;
-	v->running = after;
 	v->owed = 0;
 	v->wanted = after;
 	v->latched &= ~after;
@@ -161,9 +147,8 @@ static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
 		v->asked = false;
 	if (after & ~was_on)
 		v->interrupts = !v->asked;
-	if (unlikely(xen_pmu_in_page_now(v)) ||
-	    (starts && unlikely(xen_pmu_scheduled_at() != now)))
-		xen_pmu_lazy_switched_late(v, starts);
+	if (unlikely(away || xen_pmu_in_page_now(v)))
+		xen_pmu_lazy_switched_late(v, away);
 	return true;
 }
 

@@ -56,7 +56,7 @@ static __always_inline u64 *xen_pmu_slot(const struct xen_pmu_vcpu *v,
 	return (void *)v->page + reg->slot;
 }
 
-/* Likewise xen_pmu_cached(), where it is known that there is a page. */
+/* xen_pmu_cached() of a vCPU that is known to have its PMU. */
 static __always_inline bool xen_pmu_in_page_now(const struct xen_pmu_vcpu *v)
 {
 	return READ_ONCE(v->page->pmu.pmu_flags) & PMU_CACHED;
@@ -376,6 +376,39 @@ static __always_inline int xen_pmu_regs_program(struct xen_pmu_vcpu *v,
 	if (unlikely(xen_pmu_cached(v)))
 		xen_pmu_page_store(v, xen_pmu_reg(v, control), val);
 	return 0;
+}
+
+/**
+ * xen_pmu_regs_switch() - program IA32_PERF_GLOBAL_CTRL, if nothing is in the way
+ * @v: the vCPU, registers in hardware
+ * @val: a value that it takes
+ * @after: counters that count by it
+ * @away: set to whether the vCPU was away meanwhile, and LVTPC is to be unmasked
+ *
+ * By the rules of xen_pmu_regs_program(), with no call to make. If an overflow
+ * came meanwhile, the page has yet to have @val.
+ *
+ * Return: whether it is done; otherwise nothing has changed.
+ */
+static __always_inline bool xen_pmu_regs_switch(struct xen_pmu_vcpu *v, u64 val,
+						u64 after, bool *away)
+{
+	const struct xen_pmu_reg *reg = xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL);
+	u64 now = xen_pmu_scheduled_at();
+	bool starts = !v->running;
+
+	if (starts && v->unmasked_at != now)
+		return false;
+	if (!after)
+		v->unmasked_at = now;
+	if (xen_pmu_trap_write(v, reg->msr, val))
+		return false;
+
+	xen_pmu_set_control(&v->held, XEN_PMU_GLOBAL_CTRL, val);
+	v->counted = after;
+	v->running = after;
+	*away = starts && xen_pmu_scheduled_at() != now;
+	return true;
 }
 
 /**
