@@ -308,7 +308,10 @@ static __always_inline bool only_noted(struct xen_pmu_vcpu *v,
 	return true;
 }
 
-/* An event select of which perf changes nothing but that it is enabled. */
+/*
+ * An event select of which perf changes nothing but that it is enabled. The
+ * global control is on for it, or it was only_noted().
+ */
 static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
 				   u64 val)
 {
@@ -320,8 +323,7 @@ static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
 		return false;
 
 	if (val & ARCH_PERFMON_EVENTSEL_ENABLE) {
-		if (!(xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) & bit) ||
-		    !resume(v, counter))
+		if (!resume(v, counter))
 			return false;
 	} else if (!(v->wanted & bit) || !leave(v, counter)) {
 		return false;
