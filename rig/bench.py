@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the PMU costs, ours beside upstream's: counts, never seconds.
 
-Writes docs/bench.md and prints it. Traps and instructions of switches and
+Writes docs/bench.md, or docs/bench-LINE.md for a line that is not the default, and
+prints it. Traps and instructions of switches and
 interrupts are what QEMU's model counted; instructions inside the kernel are
 counted by walking through it one by one.
 """
@@ -37,9 +38,9 @@ INTERRUPTS = 5                      # to walk through
 ABOUT = """\
 Written by `make bench`; do not edit. Everything is a count of the rig's QEMU, so the numbers
 repeat whatever the host does. Cells read ours / baseline, the same kernel with its own
-arch/x86/xen/pmu.c. Both are configured as Debian's kernel in what costs instructions
-(rig/kernel/distro.config): optimised for performance, with mitigations, thunks, padding, landing
-pads and sites for the function tracer.
+arch/x86/xen/pmu.c, line {line}. Both are configured as Debian's kernel of that line in what costs
+instructions (rig/kernel/distro\*.config): optimised for performance, with its mitigations, thunks,
+padding and sites for the function tracer.
 """
 SWITCH = """\
 Two processes wake each other through pipes on one processor, {messages} times each. *One task*:
@@ -459,7 +460,7 @@ def measure(parts, maps, images):
     sizes = {kind: memory(images[kind]) for kind in KINDS}
     goals = judge(switching, counted, interrupting, accesses, sizes)
     text = "\n".join([
-        "<!-- SPDX-License-Identifier: GPL-2.0 -->\n# What it costs\n", ABOUT,
+        "<!-- SPDX-License-Identifier: GPL-2.0 -->\n# What it costs\n", ABOUT.format(line=line),
         "## Switches\n", SWITCH.format(messages=5000),
         *(f"{VENDORS[cpu]}:\n\n{switch_table(switching[cpu])}" for cpu in CPUS),
         "## Interrupts\n", INTERRUPTED, interrupt_table(interrupting),
@@ -481,7 +482,8 @@ def run(line):
     images = {kind: it.objects / "vmlinux" for kind, it in kernels.items()}
     say.section(f"benchmark on Xen {parts.xen_version}, kernel {line}")
     text, goals = measure(parts, maps, images)
-    target = paths.ROOT / "docs" / "bench.md"
+    other = "" if line == kernel.DEFAULT_LINE else f"-{line}"
+    target = paths.ROOT / "docs" / f"bench{other}.md"
     paths.replace(target, text.encode())
     say.line()
     say.line(text)

@@ -36,7 +36,8 @@ JOBS = os.environ.get("JOBS") or str(os.cpu_count())
 class Kernel:
     """One kernel of one line: "ours", "baseline", or a variant of ours by name.
 
-    ``like`` is a fragment that its configuration has besides.
+    ``like`` is a fragment that its configuration has besides, with one for the line
+    where lines call its options otherwise.
     """
 
     line: str
@@ -223,7 +224,8 @@ VARIANTS = {
 def configure(kernel, make):
     """tinyconfig and our fragments; every line of them must hold."""
     fragments = [path for path in (CONFIGS / f"{name}.config"
-                                   for name in ("base", kernel.kind, kernel.like))
+                                   for name in ("base", kernel.kind, kernel.like,
+                                                f"{kernel.like}-{kernel.line}"))
                  if path.exists()]
     mark = paths.digest(*fragments, kernel.source / "Makefile",
                         *sorted(paths.ROOT.glob("Kconfig")),
