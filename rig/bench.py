@@ -2,9 +2,8 @@
 """What the PMU costs, ours beside upstream's: counts, never seconds.
 
 Writes docs/bench.md, or docs/bench-LINE.md for a line that is not the default, and
-prints it. Traps and instructions of switches and
-interrupts are what QEMU's model counted; instructions inside the kernel are
-counted by walking through it one by one.
+prints it. Traps and instructions of switches and interrupts are what QEMU's model
+counted; instructions inside the kernel are counted by walking through it one by one.
 """
 
 import dataclasses
@@ -76,7 +75,8 @@ PERF_CORE = re.compile(
     r"((amd|intel|x86)_pmu(_v2)?_handle_irq|perf_sample_event_took|sched_clock)$")
 HANDLERS = ("xen_pmu_interrupt", "xen_pmu_irq_handler")
 ACCESSES = {"xen_read_msr_safe": "read", "xen_write_msr_safe": "write"}
-DEVICE = ("rdmsr_safe_on_cpu", "wrmsr_safe_on_cpu")     # called for /dev/cpu/0/msr
+# Called for /dev/cpu/0/msr; lines differ in what they call them
+DEVICE = ("rdmsr_safe_on_cpu", "wrmsr_safe_on_cpu", "rdmsrq_safe_on_cpu", "wrmsrq_safe_on_cpu")
 MSRS = {0x10: "outside", 0x1a0: "inside", 0xc0010015: "inside"}
 
 # Registers by MSR, for the table
@@ -200,11 +200,28 @@ def handler(stub, names):
     return spent["module"], spent["perf"]
 
 
-def follow(stub, names, walk):
+@dataclasses.dataclass
+class Landmarks:
+    """Addresses in a kernel that a walk is about."""
+
+    device: list        # what /dev/cpu/0/msr calls
+    access: dict        # address of an access -> read or write
+    entry: int          # the handler of VIRQ_XENPMU; without one, what comes by as well
+
+
+def landmarks(names):
+    """Of a kernel, by its symbols."""
+    device = [names[name] for name in DEVICE if name in names]
+    absent = [name for name in ACCESSES if name not in names] + ([] if device else [DEVICE[0]])
+    if absent:
+        raise Problem(f"The kernel has no {', '.join(absent)} to walk through.")
+    return Landmarks(device, {names[name]: way for name, way in ACCESSES.items()},
+                     next((names[name] for name in HANDLERS if name in names), device[0]))
+
+
+def follow(stub, names, places, walk):
     """Let the guest run, and walk through what it comes by."""
-    device = [names[name] for name in DEVICE]
-    access = {names[name]: way for name, way in ACCESSES.items()}
-    entry = next(names[name] for name in (*HANDLERS, *DEVICE) if name in names)
+    entry, device, access = places.entry, places.device, places.access
     stub.stop_at(entry, *device)
     while True:
         here = stub.run()
@@ -246,6 +263,7 @@ def walks(parts, maps, kind, cpu, vpmu):
                  more=("-S", "-gdb", f"unix:{socket},server=on,wait=off"))
     results = []
     names = step.symbols(maps[kind])
+    places = landmarks(names)
     walk = Walk({}, [], {})
     with say.Step(name):
         thread = threading.Thread(target=lambda: results.append(
@@ -256,7 +274,7 @@ def walks(parts, maps, kind, cpu, vpmu):
                        if name.endswith("asm_exc_general_protection")}
         stub.thunk = names.get("its_return_thunk")
         try:
-            follow(stub, names, walk)
+            follow(stub, names, places, walk)
         except EOFError:
             pass            # the guest has switched off
         finally:
