@@ -465,7 +465,7 @@ def judge(switching, counted, interrupting, accesses, sizes):
     return goals
 
 
-def measure(parts, maps, images):
+def measure(line, parts, maps, images):
     """All boots, one after the other, and the text they come to."""
     switching, counted, accesses, interrupting = {}, {}, {}, {}
     for cpu in CPUS:
@@ -499,7 +499,7 @@ def run(line):
     maps = {kind: it.objects / "System.map" for kind, it in kernels.items()}
     images = {kind: it.objects / "vmlinux" for kind, it in kernels.items()}
     say.section(f"benchmark on Xen {parts.xen_version}, kernel {line}")
-    text, goals = measure(parts, maps, images)
+    text, goals = measure(line, parts, maps, images)
     other = "" if line == kernel.DEFAULT_LINE else f"-{line}"
     target = paths.ROOT / "docs" / f"bench{other}.md"
     paths.replace(target, text.encode())
