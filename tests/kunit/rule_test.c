@@ -14,7 +14,7 @@
  * since the last look, and Xen does not say when it went off; and if a counter
  * overflows before anybody notices, the page gets what hardware has, which is no
  * longer this vCPU's. And, in some runs, what retires in the middle of an access
- * of perf's.
+ * of perf's; there perf also looks at its events.
  */
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
@@ -52,6 +52,7 @@ MODULE_PARM_DESC(repeat, "seed to run instead of a fresh one");
  * @period: after which it overflows
  * @enabled: the user wants it
  * @bit: the counter that it is on; or NOT_ON
+ * @started: on this counter it has begun
  * @stopped: on a counter, but throttled
  * @prev: the counter's value when perf last looked
  * @left: of the period
@@ -70,6 +71,7 @@ struct event {
 	s64 period;
 	bool enabled;
 	int bit;
+	bool started;
 	bool stopped;
 	u64 prev;
 	s64 left;
@@ -373,6 +375,8 @@ static void retire_midway(struct xen_model *m)
 	retire_at_trap(rule->b);
 }
 
+static void look_at_trap(struct bench *b);
+
 static void arm(struct rule *r)
 {
 	unsigned int k;
@@ -382,6 +386,8 @@ static void arm(struct rule *r)
 		r->event[k].torn = 0;
 	if (!roll(r, 16))
 		r->b->on_trap = shuffle_at_trap;
+	if (!roll(r, 8))
+		r->b->after_trap = look_at_trap;
 	if (!r->may_tear || roll(r, 8))
 		return;
 
@@ -414,13 +420,18 @@ static u64 read(struct rule *r, u32 msr)
 	return val;
 }
 
+static u64 counter_now(const struct rule *r, const struct event *e)
+{
+	return xen_pmu_vcpu_pmc(bench_vcpu(r->b), e->bit < 32 ? e->bit :
+				BIT(30) | (e->bit - 32));
+}
+
 static u64 read_counter(struct rule *r, const struct event *e)
 {
-	u32 i = e->bit < 32 ? e->bit : BIT(30) | (e->bit - 32);
 	u64 val;
 
 	arm(r);
-	val = xen_pmu_vcpu_pmc(bench_vcpu(r->b), i);
+	val = counter_now(r, e);
 	disarm(r->b);
 	return val;
 }
@@ -452,14 +463,47 @@ static void write_own_control(struct rule *r, const struct event *e, bool on)
 	write(r, MSR_CORE_PERF_FIXED_CTR_CTRL, ctrl | (on ? fixed_bits(e) : 0));
 }
 
-static void update(struct rule *r, struct event *e)
+static void add(struct rule *r, struct event *e, u64 now)
 {
-	u64 now = read_counter(r, e), delta = (now - e->prev) & WIDTH;
+	u64 delta = (now - e->prev) & WIDTH;
 
 	e->prev = now;
 	e->count += delta;
 	e->left -= delta;
 	check_count(r, e);
+}
+
+/* Who looked in the middle of it has the later value, and has it alone. */
+static void update(struct rule *r, struct event *e)
+{
+	u64 prev, now;
+
+	do {
+		prev = e->prev;
+		now = read_counter(r, e);
+	} while (e->prev != prev);
+	add(r, e, now);
+}
+
+/*
+ * A tracepoint of the access itself, or an NMI: perf looks at any of its events
+ * before the access has come back.
+ */
+static void look_at_trap(struct bench *b)
+{
+	struct event *e;
+
+	if (roll(rule, 2))
+		return;
+
+	disarm(b);
+	for (e = on_from(rule, b->current_vcpu, 0); e;
+	     e = on_from(rule, b->current_vcpu, e->bit + 1)) {
+		if (rule->may_tear)
+			retire_in_between(rule, b->current_vcpu);
+		if (e->started && roll(rule, 4))
+			add(rule, e, counter_now(rule, e));
+	}
 }
 
 static void set_period(struct rule *r, struct event *e)
@@ -470,6 +514,7 @@ static void set_period(struct rule *r, struct event *e)
 		e->left += e->period;
 
 	e->prev = -e->left & WIDTH;
+	e->started = true;
 	write(r, e->bit < 32 ? bench_counter_msr(r->b, e->bit)
 			     : MSR_CORE_PERF_FIXED_CTR0 + e->bit - 32, e->prev);
 }
@@ -577,6 +622,7 @@ static void group_in(struct rule *r, unsigned int i, unsigned int group,
 		if (e->bit == NOT_ON)
 			goto undo;
 		r->cpu[i].on[e->bit] = e;
+		e->started = false;
 		e->stopped = true;
 		fits[n++] = e;
 	}

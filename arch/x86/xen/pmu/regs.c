@@ -92,17 +92,26 @@ static void say_refused(const struct xen_pmu_vcpu *v)
 
 /* ---- Counters and controls ---- */
 
+/* Of what a trap brought and what was known when it came back. */
+static u64 later(const struct xen_pmu_vcpu *v, unsigned int counter, u64 val)
+{
+	u64 known = last_known(v, counter), width = v->pmu->reg[counter].width;
+
+	return ((known - val) & width) <= width >> 1 ? known : val;
+}
+
 /**
  * xen_pmu_regs_fetched() - what to make of a counter that was read, or was not
  * @v: the vCPU
  * @counter: the counter's register
  * @val: what the trap brought; 0 if there was none
  * @err: -EIO if Xen raised #GP
+ * @again: others were read before this one came back
  *
  * If Xen does not let it be read, the vCPU is without its PMU afterwards.
  */
 void xen_pmu_regs_fetched(struct xen_pmu_vcpu *v, unsigned int counter, u64 val,
-			  int err)
+			  int err, bool again)
 {
 	/* The overflow may also have come between the flag and the trap. */
 	if (xen_pmu_cached(v)) {
@@ -115,6 +124,8 @@ void xen_pmu_regs_fetched(struct xen_pmu_vcpu *v, unsigned int counter, u64 val,
 		/* All registers read 0 then; a counter seldom does. */
 		out_of_sight(v);
 		return;
+	} else if (again) {
+		val = later(v, counter, val);
 	}
 	xen_pmu_regs_note(v, counter, val);
 }

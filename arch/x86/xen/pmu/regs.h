@@ -22,7 +22,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 void xen_pmu_regs_lvtpc(struct xen_pmu_vcpu *v, u32 val);
 
 void xen_pmu_regs_fetched(struct xen_pmu_vcpu *v, unsigned int counter, u64 val,
-			  int err);
+			  int err, bool again);
 int xen_pmu_regs_control(struct xen_pmu_vcpu *v, unsigned int control, u64 val);
 int xen_pmu_regs_unmask(struct xen_pmu_vcpu *v, u64 now);
 void xen_pmu_regs_rerun(struct xen_pmu_vcpu *v);
@@ -265,11 +265,16 @@ static __always_inline int xen_pmu_trap_write(struct xen_pmu_vcpu *v, u32 msr,
  * xen_pmu_regs_fetch() - bring a counter's value to @v->value
  * @v: the vCPU
  * @counter: the counter's register
+ *
+ * A tracepoint of the trap, or an NMI, may have perf read the counter before the
+ * trap's own value is here. What it was told then is later, and perf's counts do
+ * not go back.
  */
 static __always_inline void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v,
 					       unsigned int counter)
 {
-	u64 val = 0;
+	u64 val = 0, reads = v->stats.reads + 1;
+	bool again;
 	int err = 0;
 
 	if (v->home == XEN_PMU_HOME_SAVED)
@@ -277,10 +282,11 @@ static __always_inline void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v,
 
 	if (likely(!xen_pmu_cached(v)))
 		err = xen_pmu_trap_read(v, v->pmu->reg[counter].msr, &val);
-	if (likely(!err && val && !xen_pmu_cached(v)))
+	again = v->stats.reads > reads;
+	if (likely(!err && val && !xen_pmu_cached(v) && !again))
 		xen_pmu_regs_note(v, counter, val);
 	else
-		xen_pmu_regs_fetched(v, counter, val, err);
+		xen_pmu_regs_fetched(v, counter, val, err, again);
 }
 
 /**
