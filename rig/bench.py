@@ -309,7 +309,7 @@ def memory(vmlinux):
     except (OSError, subprocess.CalledProcessError) as error:
         raise Problem(f"nm {vmlinux}: {error}") from None
     return {name: int(size, 16) for size, name in re.findall(
-        r"^0000\w+ (\w+) [dDbB] ((?:xen_pmu|xenpmu)_(?:vcpu|irq|shared))$", listing, re.M)}
+        r"^\w+ (\w+) [dDbB] ((?:xen_pmu|xenpmu)_(?:vcpu|irq|shared))$", listing, re.M)}
 
 
 # ---- The tables ----
