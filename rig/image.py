@@ -29,7 +29,7 @@ CFLAGS = ("-static", "-O2", "-g0", "-Wall", "-Wextra", "-fno-inline", "-fno-ipa-
 
 
 # What it takes to start a domain from dom0, and the folders that these expect.
-TOOLS = ("xl", "xenstored", "xen-init-dom0", "xenconsoled")
+TOOLS = ("xl", "xenstored", "xen-init-dom0", "xenconsoled", "xen-hptool")
 LOADER = "ld-linux-x86-64.so.2"
 HELPER = "libxl-save-helper"    # xl expects it in the package's own folder
 TOOLS_FOLDERS = ("run/xen", "run/xenstored", "var/lib/xen", "var/log/xen/console", "etc/xen")

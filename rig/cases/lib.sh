@@ -166,7 +166,7 @@ toolstack() {
 # /init; LINEs go into its configuration
 domain() {
 	printf '%s\n' "name = \"$1\"" 'kernel = "/boot/guest"' "ramdisk = \"$PWD/$1.cpio\"" \
-		"memory = $2" "vcpus = $3" 'extra = "rdinit=/init"' >"$1.cfg"
+		"memory = $2" "vcpus = $3" 'extra = "rdinit=/init loglevel=7"' >"$1.cfg"
 	name=$1
 	shift 3
 	printf '%s\n' "$@" >>"$name.cfg"

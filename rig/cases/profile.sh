@@ -3,6 +3,7 @@
 # cpus: amd intel
 # kernels: ours
 # image: python
+# xen: dom0_vcpus_pin
 # timeout: 480
 . "${0%/*}/lib.sh"
 mode=/sys/hypervisor/pmu/pmu_mode

@@ -4,6 +4,7 @@
 # kernel: lockup
 # kernels: ours
 # smp: 2
+# xen: dom0_vcpus_pin
 # linux: nmi_watchdog=1
 # timeout: 400
 ROUNDS=60

@@ -203,6 +203,13 @@ class Refusals(Case):
         with mock.patch.object(tool.Host, "set_mode", busy):
             self.refused("shut the domains down", "--domains")
 
+    def test_mode_for_pinned_vcpus_only(self):
+        def movable(host, mode):
+            if mode == "all":
+                raise OSError(1, "Operation not permitted")
+        with mock.patch.object(tool.Host, "set_mode", movable):
+            self.refused("dom0_vcpus_pin", "--domains")
+
     def test_mode_that_xen_does_not_take_back(self):
         def once(host, mode):
             if mode == "self":

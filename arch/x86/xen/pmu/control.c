@@ -268,7 +268,6 @@ static void go_off(void)
 	if (mode_off)
 		return;
 
-	pr_info("Xen's vPMU mode is off: hardware events are not counted\n");
 	WRITE_ONCE(mode_off, true);
 	reschedule_all();
 	on_each_cpu(pause_here, NULL, 1);
@@ -282,19 +281,23 @@ static void go_on(void)
 	for_each_online_cpu(cpu)
 		xen_pmu_init(cpu);
 	on_each_cpu(proceed_here, NULL, 1);
-	if (mode_off)
-		pr_info("Xen's vPMU mode is on again\n");
 	WRITE_ONCE(mode_off, false);
 	reschedule_all();
 }
 
 /* Only dom0 may ask; nobody else's vPMU can lose its mode. */
-static void follow_mode(void)
+static void follow_mode(bool was_off)
 {
-	if (leaving || xen_pmu_mode_is_off())
+	bool off = leaving || xen_pmu_mode_is_off();
+
+	if (off)
 		go_off();
 	else
 		go_on();
+	if (off && !was_off)
+		pr_info("Xen's vPMU mode is off: hardware events are not counted\n");
+	if (!off && was_off)
+		pr_info("Xen's vPMU mode is on again\n");
 }
 
 /*
@@ -307,7 +310,7 @@ static void mode_refresh(void)
 		return;
 
 	mutex_lock(&mode_lock);
-	follow_mode();
+	follow_mode(mode_off);
 	mutex_unlock(&mode_lock);
 	cpus_read_unlock();
 }
@@ -339,17 +342,35 @@ void xen_pmu_gone(void)
 	irq_work_queue(this_cpu_ptr(&gone_work));
 }
 
+/*
+ * In mode all Xen leaves the counters on the processor where they are, and takes
+ * their overflows to the vCPU with the processor's number (vpmu_switch_from(),
+ * choose_hwdom_vcpu() in xen/arch/x86/cpu/vpmu.c): of vCPUs that change their
+ * processor the registers would be each other's.
+ */
+static bool vcpus_stay(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		if (!xen_pmu_is_pinned(cpu))
+			return false;
+	return true;
+}
+
 /**
  * xen_pmu_set_mode() - set the hypervisor's mode
  * @params: arguments of XENPMU_mode_set
  *
- * Before the mode goes off the counters are read and stopped: Xen does neither.
- * May sleep.
+ * Before it changes the counters are read and stopped, and programmed anew
+ * afterwards: Xen takes them off and masks LVTPC, and in mode all nothing but an
+ * access of this vCPU brings either back. May sleep.
  *
- * Return: what Xen answers.
+ * Return: what Xen answers, or -EPERM for a mode in which no count would be right.
  */
 int xen_pmu_set_mode(struct xen_pmu_params *params)
 {
+	bool was_off;
 	int err;
 
 	if (!static_key_enabled(&xen_pmu_key))
@@ -357,10 +378,16 @@ int xen_pmu_set_mode(struct xen_pmu_params *params)
 
 	cpus_read_lock();
 	mutex_lock(&mode_lock);
-	if (params->val == XENPMU_MODE_OFF)
-		go_off();
+	if (params->val == XENPMU_MODE_ALL && !vcpus_stay()) {
+		pr_warn_once("mode all is for a dom0 whose vCPUs stay on the processors of their numbers: boot Xen with dom0_vcpus_pin, or pin each with xl vcpu-pin\n");
+		err = -EPERM;
+		goto out;
+	}
+	was_off = mode_off;
+	go_off();
 	err = xen_pmu_op(XENPMU_mode_set, params);
-	follow_mode();
+	follow_mode(was_off);
+out:
 	mutex_unlock(&mode_lock);
 	cpus_read_unlock();
 	return err;

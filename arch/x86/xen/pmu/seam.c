@@ -7,9 +7,12 @@
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
 
+#include <asm/xen/hypercall.h>
 #include <asm/xen/page.h>
 
 #include <xen/events.h>
+#include <xen/interface/vcpu.h>
+#include <xen/xen-ops.h>
 
 #include "perf.h"
 #include "seam.h"
@@ -60,6 +63,22 @@ bool xen_pmu_mode_is_off(void)
 
 	return !xen_pmu_op(XENPMU_mode_get, &params) &&
 	       params.val == XENPMU_MODE_OFF;
+}
+
+/**
+ * xen_pmu_is_pinned() - whether a vCPU of dom0 stays on one processor
+ * @cpu: Linux' number of the CPU
+ *
+ * Any context.
+ *
+ * Return: so; Xen answers EINVAL of one that may run on several, and of all in
+ * other domains.
+ */
+bool xen_pmu_is_pinned(unsigned int cpu)
+{
+	struct vcpu_get_physid physid;
+
+	return !HYPERVISOR_vcpu_op(VCPUOP_get_physid, xen_vcpu_nr(cpu), &physid);
 }
 
 /**

@@ -89,6 +89,7 @@ int xen_pmu_wrmsr(u32 msr, u64 val);
 #endif
 
 bool xen_pmu_mode_is_off(void);
+bool xen_pmu_is_pinned(unsigned int cpu);
 struct xen_pmu_data *xen_pmu_alloc_page(void);
 void xen_pmu_free_page(struct xen_pmu_data *page);
 u64 xen_pmu_frame(struct xen_pmu_data *page);
