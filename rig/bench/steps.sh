@@ -10,7 +10,7 @@ intel) inside=0x1a0 ;;		# IA32_MISC_ENABLE, between the PMU's registers
 esac
 
 for number in 0x10 $inside; do	# 10h, the TSC, is outside them
-	msr $number
+	msr $number >/dev/null
 done
 # Without a vPMU there are no interrupts.
 port 1
