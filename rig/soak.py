@@ -102,6 +102,11 @@ class Units:
 PARTS = {
     "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.9),
     "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.7),
+    "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 1000, 4, "ours"),
+    "moves": Storm("storm-moves", "vCPUs and processors move, go and come back", 1000, 5, "ours"),
+    "domains": Storm("storm-domains", "a domain comes and goes beside a profile in mode all", 200, 12,
+                     "ours"),
+    "suspend": Storm("suspend", "a domain is saved and restored, with perf in it", 100, 8),
     "groups": Storm("groups", "a group begins and ends as one", 100, 8),
     "module": Storm("module", "the module comes and goes, stock kernel", 100, 6, "stock"),
     "fuzz": Seeds("fuzz", "random programs on perf_event_open(), Xen 4.17 and 4.20", 1000, 6, 10),
