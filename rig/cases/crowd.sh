@@ -6,7 +6,7 @@
 # xen: maxcpus=2
 # timeout: 400
 . "${0%/*}/lib.sh"
-N=60000000
+N=80000000
 PERIOD=396269
 
 figure vcpus "$(nproc)"
@@ -18,7 +18,7 @@ done
 wait
 for cpu in $(seq 0 $(($(nproc) - 1))); do
 	cp "stat.$cpu" rig.stat
-	close_to "CPU $cpu: its program's instructions" "$(counted instructions:u)" $((N + cpu * N / 4)) 4
+	close_to "CPU $cpu: its program's instructions" "$(counted instructions:u)" $((N + cpu * N / 4)) $((3 + OWN))
 	check "CPU $cpu: all of the time" [ "$(running instructions:u)" = 100.00 ]
 	[ "$RIG_CPU" = amd ] || check "CPU $cpu: two equal events of a group are equal" \
 		[ "$(counted instructions:u)" = "$(counted r00c0:u)" ]
