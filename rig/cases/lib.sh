@@ -157,6 +157,11 @@ pmu_messages() {
 	dmesg | grep -iE 'xen.*pmu|vpmu' | grep -v rig_case
 }
 
+# general_counters: how many perf has found; 7.x calls them otherwise
+general_counters() {
+	dmesg | sed -nE 's/.*generic (registers|counters): *//p' | head -1
+}
+
 # toolstack: all that xl needs, running (in an image with Xen's tools)
 toolstack() {
 	xenstored && xen-init-dom0 >/dev/null && xenconsoled --log=guest

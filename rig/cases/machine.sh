@@ -21,7 +21,7 @@ BRANCHES=10	# one in so many is a branch
 
 general=${RIG_COUNTERS%+*}	# what hardware has
 fixed=${RIG_COUNTERS#*+}
-shown=$(dmesg | sed -n 's/.*generic registers: *//p' | head -1)
+shown=$(general_counters)
 : "${shown:=0}"
 shown_fixed=$(dmesg | sed -n 's/.*fixed-purpose events: *//p' | head -1)
 : "${shown_fixed:=0}"
@@ -125,7 +125,7 @@ has() {
 	ls /sys/bus/event_source/devices/cpu*/events/"$1" >/dev/null 2>&1
 }
 
-dmesg | grep -iE 'Performance Events|generic registers|fixed-purpose|xen_pmu|vpmu' |
+dmesg | grep -iE 'Performance Events|generic (registers|counters)|fixed-purpose|xen_pmu|vpmu' |
 	grep -v rig_case | sed 's/^/# | /'
 figure name "$(called)"
 figure counters "$shown+$shown_fixed"

@@ -16,7 +16,7 @@ case $RIG_CPU in
 amd10h | intel) want=4 ;;
 *) want=6 ;;
 esac
-counters=$(dmesg | sed -n 's/.*generic registers: *//p')
+counters=$(general_counters)
 check "perf has $want general counters" [ "$counters" = $want ]
 figure counters "$counters"
 
