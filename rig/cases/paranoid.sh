@@ -39,7 +39,7 @@ check "what runs has a part in the hypervisor" [ $((10 * xen)) -gt "$guest" ]
 
 paranoid 2
 count instructions:u loop $N
-close_to "2: a user counts his program" "$(counted instructions:u)" $N 2
+close_to "2: a user counts his program" "$(counted instructions:u)" $N $((2 * OWN))
 count instructions:u sh forks.sh
 close_to "2: nothing of the hypervisor is in it" "$(counted instructions:u)" "$guest" 5
 refused "2: the kernel is not for him" instructions:k

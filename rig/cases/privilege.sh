@@ -64,7 +64,7 @@ for event in cycles:G instructions:G; do
 	check "$event is not supported" [ "$(counted $event)" = "<not supported>" ]
 done
 count instructions:H loop 100000000
-close_to "H is what there is" "$(counted instructions:H)" 100000000 2
+close_to "H is what there is" "$(counted instructions:H)" 100000000 $((2 * OWN))
 
 if [ -e $strict ]; then
 	echo 1 >$strict
@@ -73,13 +73,13 @@ if [ -e $strict ]; then
 		check "strict_modes: $event is not supported" \
 			[ "$(counted $event)" = "<not supported>" ]
 	done
-	close_to "strict_modes: u and k together are" "$(counted instructions:uk)" 50000000 2
+	close_to "strict_modes: u and k together are" "$(counted instructions:uk)" 50000000 $((2 * OWN))
 	# A sampling event can be read as a counter, too.
 	check "strict_modes: sampling u is refused" \
 		sh -c "! $perf record -q -e instructions:u -c 100000 -o perf.data -- true 2>/dev/null"
 	echo 0 >$strict
 	count instructions:u loop 50000000
-	close_to "without it again" "$(counted instructions:u)" 50000000 2
+	close_to "without it again" "$(counted instructions:u)" 50000000 $((2 * OWN))
 else
 	fail "strict_modes is a parameter" "$strict does not exist"
 fi

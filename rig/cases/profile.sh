@@ -57,7 +57,7 @@ held() {
 
 check "the mode is self at first" [ "$(cat $mode)" = self ]
 
-# Time in Xen, beside what perf itself says of it.
+# Time in Xen, beside what perf itself says of it in a recording of its own.
 check "hyper: profiled, the mode is as before" \
 	profiled --hypervisor --period $PERIOD --raw raw.txt -- hyper $CALLS
 check "hyper: samples" [ "$(grep -c '^[^ 	]' raw.txt)" -ge 1200 ]
@@ -69,7 +69,7 @@ for kind in user:U kernel:K hypervisor:G; do
 	share=$(percent "$(grep -c "${kind#*:}" rig.misc)" "$(grep -c . rig.misc)")
 	figure "hyper-${kind%:*}" "$(part "${kind%:*}")" %
 	figure "hyper-${kind%:*}-perf" "$share" %
-	near "hyper: ${kind%:*} is what perf says" "$(part "${kind%:*}")" "$share" 4
+	near "hyper: ${kind%:*} is what perf says" "$(part "${kind%:*}")" "$share" 6
 	check "hyper: ${kind%:*} is in it" [ "$(part "${kind%:*}" | cut -d. -f1)" -ge 3 ]
 	near "hyper: ${kind%:*} is what perf script printed" "$(part "${kind%:*}")" \
 		"$(percent "$(awk -v k="${kind#*:}" '/^[^ \t]/ && $NF == k' raw.txt | wc -l)" \
