@@ -53,7 +53,7 @@ enum xen_pmu_home {
  * @interrupts: VIRQs that found a sample
  * @spurious: VIRQs that did not
  * @delayed: of @interrupts, those let in elsewhere than where the sample is
- * @reads: trapped reads
+ * @reads: trapped reads; also tells whether others came in between
  * @writes: trapped writes
  * @flushes: XENPMU_flush
  * @repaired: flushes that Xen refused and took after repair
