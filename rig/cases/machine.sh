@@ -90,7 +90,7 @@ answer() {
 # plain QUESTION EVENT WANTED
 plain() {
 	stat "$2" loop $N
-	answer "$1" $(within $(($3 / 100 * 98)) $(($3 / 100 * 103)))
+	answer "$1" $(within $(($3 / 100 * 98)) $(($3 / 100 * (100 + 3 * OWN))))
 }
 
 # several NUMBER EVENT: a list for perf
@@ -111,8 +111,8 @@ sampled() {
 		echo refused a clock instead
 		return
 	fi
-	# A hundredth more is what it takes to start the program.
-	$perf script -i perf.data -F ip 2>/dev/null | awk -v w=$((N / 100 * 101 / PERIOD)) '
+	# And what it takes to start the program
+	$perf script -i perf.data -F ip 2>/dev/null | awk -v w=$((N / 100 * (100 + OWN) / PERIOD)) '
 		NF { n++ }
 		END {
 			word = "right"
@@ -154,9 +154,9 @@ done
 both=$((shown + (shown_fixed > 0)))
 [ "$shown" -gt 0 ] || both=4
 stat "{$(several $both instructions)}" loop $N
-answer group $(within $((N / 100 * 98)) $((N / 100 * 102)))
+answer group $(within $((N / 100 * 98)) $((N / 100 * (100 + 2 * OWN))))
 stat "$(several $((2 * both)) instructions)" loop $((2 * N))
-answer more $(within $((N / 100 * 194)) $((N / 100 * 206)) $((general + (fixed > 0))))
+answer more $(within $((N / 100 * 194)) $((N / 100 * (200 + 6 * OWN))) $((general + (fixed > 0))))
 
 answer sampling $({
 	sampled instructions $PERIOD
