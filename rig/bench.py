@@ -38,7 +38,7 @@ ABOUT = """\
 Written by `make bench`; do not edit. Everything is a count of the rig's QEMU, so the numbers
 repeat whatever the host does. Cells read ours / baseline, the same kernel with its own
 arch/x86/xen/pmu.c, line {line}. Both are configured as Debian's kernel of that line in what costs
-instructions (rig/kernel/distro\*.config): optimised for performance, with its mitigations, thunks,
+instructions (rig/kernel/distro*.config): optimised for performance, with its mitigations, thunks,
 padding and sites for the function tracer.
 """
 SWITCH = """\
