@@ -8,7 +8,7 @@
  * That Xen refuses the register is no error: what is looked at is the way there.
  */
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 	}
 	if (pread(file, &value, sizeof(value), number) < 0)
 		fprintf(stderr, "reading %s is refused\n", argv[1]);
-	printf("%" PRIu64 "\n", value);
+	printf("%llu\n", (unsigned long long)value);
 	if (argc == 3)
 		value = strtoull(argv[2], NULL, 0);
 	if (pwrite(file, &value, sizeof(value), number) < 0)

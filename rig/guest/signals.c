@@ -95,7 +95,8 @@ static void say(const char *part, int file)
 {
 	printf("%s signals %d last %d count %llu\n", part, (int)more, (int)last,
 	       (unsigned long long)count_of(file));
-	more = last = 0;
+	more = 0;
+	last = 0;
 }
 
 int main(int argc, char **argv)
