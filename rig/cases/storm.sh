@@ -5,6 +5,7 @@
 . "${0%/*}/lib.sh"
 ROUNDS=${RIG_ROUNDS:-$ROUNDS}
 N=400000000
+SPARE=400	# pages: slabs and tables that the kernel keeps, once
 
 # bound: the interrupt lines of PMUs, as often as they are bound
 bound() {
@@ -83,8 +84,7 @@ calm() {
 	rm -f perf.data storm.data
 	left=$(free_pages)
 	figure pages-less $((pages - left))
-	# Slabs and tables that the kernel keeps; not a page for each round.
-	check "no page of memory for every round is lost" [ $((pages - left)) -lt $((400 + ROUNDS / 4)) ]
+	check "no page of memory for every round is lost" [ $((pages - left)) -lt $((SPARE + ROUNDS / 4)) ]
 	[ -z "$xen" ] || check "and none of Xen's" [ "$(xen_free)" -ge "$xen" ]
 	check "every PMU's interrupt is bound once, as before" [ "$(bound)" = "$lines" ]
 	done_testing
