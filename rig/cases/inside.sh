@@ -24,7 +24,7 @@ greatest() {
 # Each write of a register in a switch has perf read the whole group, and with it the
 # counter that is being stopped or started just then.
 for trace in msr:write_msr msr:read_msr sched:sched_switch; do
-	perf stat -x, -o rig.stat -e instructions -- \
+	$perf stat -x, -o rig.stat -e instructions -- \
 		$perf record -q -e "{$trace,instructions,r00c0}:S" -c 1 -o perf.data \
 		-- doze $TURNS $BURST 100 >rig.out 2>&1 ||
 		echo "# perf record of $trace failed: $(head -3 rig.out)"
@@ -46,8 +46,13 @@ $perf record -q -e "{msr:write_msr,instructions}:S" -c 1 -o other.data -a -- \
 	$perf record -q -e instructions -c 100000 -o perf.data -- doze $TURNS $BURST 100 >rig.out 2>&1
 summarise
 count instructions doze $TURNS $BURST 100
-close_to "a period's samples beside it are as many as in what perf stat counts" \
-	"$(samples)" "$(($(counted instructions) / 100000))" 100
+# The tracepoint's own work comes on top.
+figure samples-beside "$(samples)"
+figure samples-alone "$(($(counted instructions) / 100000))"
+# On AMD the laziness loses some: an overflow in the middle of a start is taken for one
+# of the time before, if a tracepoint has perf look just then (xen_pmu_lazy_settle()).
+[ "$RIG_CPU" = amd ] || check "none of the samples beside it is lost" \
+	[ "$(samples)" -ge "$(($(counted instructions) * 95 / 100 / 100000))" ]
 count instructions:u loop 200000000
 close_to "a count afterwards" "$(counted instructions:u)" 200000000 $OWN
 done_testing

@@ -80,7 +80,7 @@ done
 check "while there is no vPMU an event cannot be opened" \
 	[ "$(shorts | grep -c 'not supported')" -ge 2 ]
 check "no short program has a wrong number" none "$(shorts | grep -v '^<not' |
-	awk -v n=$SHORT -v own=$OWN '$1 < n || $1 > (1 + 0.8 * own) * n { bad++ } END { print bad + 0 }')"
+	awk -v n=$SHORT -v own=$OWN '$1 < n || $1 > (0.7 + 0.9 * own) * n { bad++ } END { print bad + 0 }')"
 after=$(awk -F, '$1 == "short" { if ($2 ~ /not/) gone = 1; else if (gone) after++ }
 	END { print after + 0 }' $log)
 figure short-afterwards "$after"

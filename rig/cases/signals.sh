@@ -9,7 +9,7 @@ told() {
 	awk -v p="$1" -v w="$2" '$1 == p { for (i = 2; i < NF; i++) if ($i == w) print $(i + 1) }' rig.said
 }
 
-# signals KIND: all parts of it
+# signals_of KIND: all parts of it
 signals_of() {
 	signals "$1" $PERIOD >rig.said 2>&1
 	sed 's/^/# /' rig.said

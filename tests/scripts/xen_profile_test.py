@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import errno
 import importlib.machinery
 import importlib.util
 import io
@@ -196,25 +197,23 @@ class Refusals(Case):
             status, text = self.call(*wrong)
             self.assertEqual(status, 2, text)
 
+    def refused_mode(self, mode, error):
+        """Xen does not take a mode: a patch for a while."""
+        def refuse(host, asked):
+            if asked == mode:
+                raise OSError(error, os.strerror(error))
+        return mock.patch.object(tool.Host, "set_mode", refuse)
+
     def test_mode_that_xen_does_not_take(self):
-        def busy(host, mode):
-            if mode == "all":
-                raise OSError(16, "Device or resource busy")
-        with mock.patch.object(tool.Host, "set_mode", busy):
+        with self.refused_mode("all", errno.EBUSY):
             self.refused("shut the domains down", "--domains")
 
     def test_mode_for_pinned_vcpus_only(self):
-        def movable(host, mode):
-            if mode == "all":
-                raise OSError(1, "Operation not permitted")
-        with mock.patch.object(tool.Host, "set_mode", movable):
+        with self.refused_mode("all", errno.EPERM):
             self.refused("dom0_vcpus_pin", "--domains")
 
     def test_mode_that_xen_does_not_take_back(self):
-        def once(host, mode):
-            if mode == "self":
-                raise OSError(16, "Device or resource busy")
-        with mock.patch.object(tool.Host, "set_mode", once):
+        with self.refused_mode("self", errno.EBUSY):
             status, text = self.call("--", "true")
         self.assertEqual(status, 1)
         self.assertIn("by hand: echo self >", text)
