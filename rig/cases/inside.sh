@@ -49,9 +49,7 @@ count instructions doze $TURNS $BURST 100
 # The tracepoint's own work comes on top.
 figure samples-beside "$(samples)"
 figure samples-alone "$(($(counted instructions) / 100000))"
-# On AMD the laziness loses some: an overflow in the middle of a start is taken for one
-# of the time before, if a tracepoint has perf look just then (xen_pmu_lazy_settle()).
-[ "$RIG_CPU" = amd ] || check "none of the samples beside it is lost" \
+check "none of the samples beside it is lost" \
 	[ "$(samples)" -ge "$(($(counted instructions) * 95 / 100 / 100000))" ]
 count instructions:u loop 200000000
 close_to "a count afterwards" "$(counted instructions:u)" 200000000 $OWN

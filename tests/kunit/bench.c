@@ -219,6 +219,7 @@ static int fake_rdmsr(u32 msr, u64 *val)
 	struct bench *b = bench_of_test();
 	int err;
 
+	b->traps++;
 	if (b->on_trap)
 		b->on_trap(b);
 	*val = 0;
@@ -233,12 +234,18 @@ static int fake_wrmsr(u32 msr, u64 val)
 	struct bench *b = bench_of_test();
 	int err;
 
+	b->traps++;
 	if (b->on_trap)
 		b->on_trap(b);
 	err = fails(b, "write") ? -EIO : model_wrmsr(b->m, b->current_vcpu, msr, val);
 	if (b->after_trap)
 		b->after_trap(b);
 	return err;
+}
+
+static bool fake_is_traced(void)
+{
+	return bench_of_test()->traced;
 }
 
 /* A page between two that nobody is to touch. */
@@ -376,6 +383,7 @@ struct bench *bench_create(struct kunit *test, const struct machine *machine)
 	kunit_activate_static_stub(test, xen_pmu_scheduled_at, fake_scheduled_at);
 	kunit_activate_static_stub(test, xen_pmu_rdmsr, fake_rdmsr);
 	kunit_activate_static_stub(test, xen_pmu_wrmsr, fake_wrmsr);
+	kunit_activate_static_stub(test, xen_pmu_is_traced, fake_is_traced);
 	kunit_activate_static_stub(test, xen_pmu_alloc_page, fake_alloc_page);
 	kunit_activate_static_stub(test, xen_pmu_free_page, fake_free_page);
 	kunit_activate_static_stub(test, xen_pmu_frame, fake_frame);

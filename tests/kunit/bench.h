@@ -63,6 +63,8 @@ struct machine {
  * @on_op: called before a hypercall reaches the model
  * @on_trap: called before an MSR access reaches the model
  * @after_trap: called when it comes back
+ * @traps: MSR accesses that reached the model
+ * @traced: a tracepoint tells of writes, in @after_trap
  * @fails: whether what is asked of Xen or Linux now is refused; may be NULL
  */
 struct bench {
@@ -85,6 +87,8 @@ struct bench {
 	void (*on_op)(struct bench *b, unsigned int op);
 	void (*on_trap)(struct bench *b);
 	void (*after_trap)(struct bench *b);
+	u64 traps;
+	bool traced;
 	bool (*fails)(struct bench *b, const char *what);
 };
 

@@ -14,7 +14,7 @@
  * since the last look, and Xen does not say when it went off; and if a counter
  * overflows before anybody notices, the page gets what hardware has, which is no
  * longer this vCPU's. And, in some runs, what retires in the middle of an access
- * of perf's; there perf also looks at its events.
+ * of perf's; there perf also looks at its events. What overflows there is not lost.
  */
 #include <linux/moduleparam.h>
 #include <linux/prandom.h>
@@ -54,6 +54,10 @@ MODULE_PARM_DESC(repeat, "seed to run instead of a fresh one");
  * @bit: the counter that it is on; or NOT_ON
  * @started: on this counter it has begun
  * @stopped: on a counter, but throttled
+ * @armed: its own control enables it
+ * @runs: and the global one, if there is any
+ * @since: the access by which it began to
+ * @over: the trap behind which it overflowed; 0 if it did not
  * @prev: the counter's value when perf last looked
  * @left: of the period
  * @count: perf's
@@ -73,6 +77,10 @@ struct event {
 	int bit;
 	bool started;
 	bool stopped;
+	bool armed;
+	bool runs;
+	u64 since;
+	u64 over;
 	u64 prev;
 	s64 left;
 	u64 count;
@@ -84,6 +92,7 @@ struct event {
 struct perf_cpu {
 	int task;
 	struct event *on[NR_BITS];
+	bool all_off;
 	unsigned int gone;
 	bool due;
 };
@@ -97,6 +106,7 @@ struct rule {
 	struct rnd_state rnd;
 	u64 seed;
 	unsigned long step;
+	u64 access;
 	bool intel;
 	unsigned int nr_general;
 	unsigned int nr_fixed;
@@ -243,12 +253,19 @@ static bool looks_soon(const struct rule *r, unsigned int i)
 	return r->blind || r->cpu[i].due || r->b->gone[i] != r->cpu[i].gone;
 }
 
+static u64 counter_in_hw(const struct rule *r, unsigned int i,
+			 const struct event *e)
+{
+	const struct model_hw *hw = hw_of(r, i);
+
+	return e->bit < 32 ? hw->counter[e->bit] : hw->fixed[e->bit - 32];
+}
+
 /* An overflow of what runs interrupts, or waits to. */
 static void expect_overflow(struct rule *r, unsigned int i,
 			    const struct event *e, u64 n)
 {
-	struct model_hw *hw = hw_of(r, i);
-	u64 now = e->bit < 32 ? hw->counter[e->bit] : hw->fixed[e->bit - 32];
+	u64 now = counter_in_hw(r, i, e);
 
 	if (n && now < n)
 		expect(r, stands_still(r, i), "an overflow was lost of counter",
@@ -318,6 +335,45 @@ static void retire_in_between(struct rule *r, unsigned int i)
 	}
 }
 
+/* The same where it is certain what runs. */
+static void retire_behind_trap(struct rule *r, unsigned int i)
+{
+	u64 before[NR_BITS];
+	struct event *e;
+
+	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1))
+		before[e->bit] = counter_in_hw(r, i, e);
+	retire_in_between(r, i);
+	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1))
+		if (e->runs && counter_in_hw(r, i, e) < before[e->bit])
+			e->over = r->b->traps;
+}
+
+/*
+ * What overflowed behind a trap is in the page for its interrupt; if the access
+ * started it, behind its last trap.
+ */
+static void expect_none_lost(struct rule *r, unsigned int i)
+{
+	struct xen_pmu_vcpu *v = &r->b->v[i];
+	const struct xen_pmu_reg *reg;
+	struct event *e;
+
+	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1)) {
+		if (!e->over || !e->runs || !is_certain(r, i) ||
+		    (e->since == r->access && e->over != r->b->traps))
+			continue;
+		reg = xen_pmu_reg(v, xen_pmu_counter(e->bit));
+		expect(r, stands_still(r, i) &&
+			  !(xen_pmu_page_load(v, reg) & BIT_ULL(47)),
+		       "an overflow behind a trap was lost of counter", e->bit);
+		reg = xen_pmu_reg(v, XEN_PMU_GLOBAL_STATUS);
+		expect(r, !r->intel || xen_pmu_page_load(v, reg) & BIT_ULL(e->bit),
+		       "an overflow behind a trap is not in the status of counter",
+		       e->bit);
+	}
+}
+
 static unsigned long samples(const struct rule *r)
 {
 	return r->b->m->vcpus[0].stats.samples + r->b->m->vcpus[1].stats.samples;
@@ -356,6 +412,7 @@ static void disarm(struct bench *b)
 	b->on_trap = NULL;
 	b->m->midway = NULL;
 	b->after_trap = NULL;
+	b->traced = false;
 }
 
 static void shuffle_at_trap(struct bench *b)
@@ -382,11 +439,15 @@ static void arm(struct rule *r)
 	unsigned int k;
 
 	disarm(r->b);
-	for (k = 0; k < NR_EVENTS; k++)
+	r->access++;
+	for (k = 0; k < NR_EVENTS; k++) {
 		r->event[k].torn = 0;
+		r->event[k].over = 0;
+	}
 	if (!roll(r, 16))
 		r->b->on_trap = shuffle_at_trap;
-	if (!roll(r, 8))
+	r->b->traced = !roll(r, 8);
+	if (r->b->traced)
 		r->b->after_trap = look_at_trap;
 	if (!r->may_tear || roll(r, 8))
 		return;
@@ -408,6 +469,7 @@ static void write(struct rule *r, u32 msr, u64 val)
 	arm(r);
 	bench_write_unchecked(r->b, msr, val);
 	disarm(r->b);
+	expect_none_lost(r, r->b->current_vcpu);
 }
 
 static u64 read(struct rule *r, u32 msr)
@@ -417,6 +479,7 @@ static u64 read(struct rule *r, u32 msr)
 	arm(r);
 	bench_read(r->b, msr, &val);
 	disarm(r->b);
+	expect_none_lost(r, r->b->current_vcpu);
 	return val;
 }
 
@@ -433,6 +496,7 @@ static u64 read_counter(struct rule *r, const struct event *e)
 	arm(r);
 	val = counter_now(r, e);
 	disarm(r->b);
+	expect_none_lost(r, r->b->current_vcpu);
 	return val;
 }
 
@@ -449,16 +513,33 @@ static u64 fixed_bits(const struct event *e)
 	return bits << 4 * (e->bit - 32);
 }
 
-static void write_own_control(struct rule *r, const struct event *e, bool on)
+/* Told before the write that makes it so. */
+static void note_running(struct rule *r, unsigned int i)
 {
-	u64 ctrl;
+	struct event *e;
+	bool runs;
 
+	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1)) {
+		runs = e->armed && !r->cpu[i].all_off;
+		if (runs && !e->runs)
+			e->since = r->access + 1;
+		e->runs = runs;
+	}
+}
+
+static void write_own_control(struct rule *r, struct event *e, bool on)
+{
+	u64 ctrl = 0;
+
+	if (e->bit >= 32)
+		ctrl = read(r, MSR_CORE_PERF_FIXED_CTR_CTRL);
+	e->armed = on;
+	note_running(r, r->b->current_vcpu);
 	if (e->bit < 32) {
 		write(r, bench_control_msr(r->b, e->bit),
 		      e->select | (on ? ARCH_PERFMON_EVENTSEL_ENABLE : 0));
 		return;
 	}
-	ctrl = read(r, MSR_CORE_PERF_FIXED_CTR_CTRL);
 	ctrl &= ~(0xfULL << 4 * (e->bit - 32));
 	write(r, MSR_CORE_PERF_FIXED_CTR_CTRL, ctrl | (on ? fixed_bits(e) : 0));
 }
@@ -500,7 +581,7 @@ static void look_at_trap(struct bench *b)
 	for (e = on_from(rule, b->current_vcpu, 0); e;
 	     e = on_from(rule, b->current_vcpu, e->bit + 1)) {
 		if (rule->may_tear)
-			retire_in_between(rule, b->current_vcpu);
+			retire_behind_trap(rule, b->current_vcpu);
 		if (e->started && roll(rule, 4))
 			add(rule, e, counter_now(rule, e));
 	}
@@ -545,6 +626,8 @@ static void disable_all(struct rule *r, unsigned int i)
 	struct event *e;
 
 	if (r->intel) {
+		r->cpu[i].all_off = true;
+		note_running(r, i);
 		write(r, MSR_CORE_PERF_GLOBAL_CTRL, 0);
 		return;
 	}
@@ -558,6 +641,8 @@ static void enable_all(struct rule *r, unsigned int i)
 	struct event *e;
 
 	if (r->intel) {
+		r->cpu[i].all_off = false;
+		note_running(r, i);
 		write(r, MSR_CORE_PERF_GLOBAL_CTRL, global_mask(r));
 		return;
 	}
@@ -624,6 +709,8 @@ static void group_in(struct rule *r, unsigned int i, unsigned int group,
 		r->cpu[i].on[e->bit] = e;
 		e->started = false;
 		e->stopped = true;
+		e->armed = false;
+		e->runs = false;
 		fits[n++] = e;
 	}
 	for (k = 0; k < n; k++)

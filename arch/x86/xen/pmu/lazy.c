@@ -81,23 +81,24 @@ static int program(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 	int err;
 
 	latch(v, stray);
-	err = xen_pmu_regs_control(v, control, val);
-	if (err)
-		return err;
-
 	v->stale |= stray;
-	note_owed(v, control);
-	return 0;
+	err = xen_pmu_regs_control(v, control, val);
+	if (!err)
+		note_owed(v, control);
+	return err;
 }
 
+/* What has its value in hardware is no longer stale: an overflow is perf's. */
 static __always_inline int put(struct xen_pmu_vcpu *v, u64 counters)
 {
 	unsigned int counter;
-	int err = 0;
 
-	for_each_counter(counter, counters)
-		err |= xen_pmu_regs_put(v, counter);
-	return err;
+	for_each_counter(counter, counters) {
+		if (unlikely(xen_pmu_regs_put(v, counter)))
+			return -EIO;
+		v->stale &= ~BIT_ULL(xen_pmu_bit(counter));
+	}
+	return 0;
 }
 
 /* ---- Stop and start ---- */
@@ -190,16 +191,36 @@ static void hide_overflows(const struct xen_pmu_vcpu *v, u64 loose)
 		xen_pmu_page_ack(v, loose);
 }
 
+/* Counters without a common control; returns the controls that are owed then. */
+static u64 stand_still(struct xen_pmu_vcpu *v, u64 counters)
+{
+	unsigned int counter, control;
+	u64 owed = 0;
+
+	for_each_counter(counter, counters) {
+		control = xen_pmu_own_control(counter);
+		program(v, control, xen_pmu_control(&v->held, control) &
+				    ~ARCH_PERFMON_EVENTSEL_ENABLE);
+		owed |= BIT_ULL(control);
+	}
+	return owed;
+}
+
 /*
  * Counters that start together do so with the write of the global control: if
  * it has some of them on already, they would begin with their own controls, or
- * with their values if they were left loose.
+ * with their values if they were left loose. Nor may one begin with its value
+ * where a tracepoint tells of that write: what it counts and overflows in it,
+ * nobody could tell from what it did while it was loose.
  */
 static u64 line_up(struct xen_pmu_vcpu *v, u64 counters)
 {
 	u64 ctrl = xen_pmu_control(&v->held, XEN_PMU_GLOBAL_CTRL);
+	u64 traced = xen_pmu_is_traced() ? counters & v->counted : 0;
 
-	if (!(counters & ctrl) || is_power_of_2(counters) || !has_global_ctrl(v))
+	if (!has_global_ctrl(v))
+		return stand_still(v, traced);
+	if (!(counters & ctrl) || (is_power_of_2(counters) && !traced))
 		return 0;
 
 	program(v, XEN_PMU_GLOBAL_CTRL, ctrl & ~counters);
@@ -238,7 +259,6 @@ static void start(struct xen_pmu_vcpu *v, u64 counters, u64 owed)
 		goto refused;
 	hide_overflows(v, loose);
 	xen_pmu_regs_remind(v);
-	v->stale &= ~counters;
 	v->latched &= ~counters;
 	return;
 
@@ -276,7 +296,7 @@ static __always_inline bool resume(struct xen_pmu_vcpu *v, unsigned int counter)
 {
 	u64 bit = BIT_ULL(xen_pmu_bit(counter));
 
-	if (!(v->counted & v->latched & bit) ||
+	if (!(v->counted & v->latched & bit) || xen_pmu_is_traced() ||
 	    unlikely(xen_pmu_regs_put(v, counter)))
 		return false;
 

@@ -47,6 +47,13 @@ int xen_pmu_wrmsr(u32 msr, u64 val)
 	return __xen_pmu_wrmsr(msr, val);
 }
 
+bool xen_pmu_is_traced(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_is_traced);
+
+	return __xen_pmu_is_traced();
+}
+
 #endif /* CONFIG_XEN_PMU_KUNIT_TEST */
 
 /**

@@ -75,17 +75,31 @@ static __always_inline int __xen_pmu_wrmsr(u32 msr, u64 val)
 	return native_write_msr_safe(msr, val);
 }
 
+/**
+ * __xen_pmu_is_traced() - whether somebody is told of each write by a trap
+ *
+ * Any context. Who is, runs between the write and what follows it.
+ *
+ * Return: so.
+ */
+static __always_inline bool __xen_pmu_is_traced(void)
+{
+	return tracepoint_enabled(write_msr);
+}
+
 /* The unit tests redirect a function by its address, so it has one there. */
 #if IS_ENABLED(CONFIG_XEN_PMU_KUNIT_TEST)
 int xen_pmu_op(unsigned int op, struct xen_pmu_params *params);
 u64 xen_pmu_scheduled_at(void);
 int xen_pmu_rdmsr(u32 msr, u64 *val);
 int xen_pmu_wrmsr(u32 msr, u64 val);
+bool xen_pmu_is_traced(void);
 #else
 #define xen_pmu_op		__xen_pmu_op
 #define xen_pmu_scheduled_at	__xen_pmu_scheduled_at
 #define xen_pmu_rdmsr		__xen_pmu_rdmsr
 #define xen_pmu_wrmsr		__xen_pmu_wrmsr
+#define xen_pmu_is_traced	__xen_pmu_is_traced
 #endif
 
 bool xen_pmu_mode_is_off(void);
