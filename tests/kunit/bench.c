@@ -248,6 +248,14 @@ static bool fake_is_traced(void)
 	return bench_of_test()->traced;
 }
 
+static void fake_handle_early(struct xen_pmu_vcpu *v)
+{
+	struct bench *b = bench_of_test();
+
+	if (b->handler)
+		xen_pmu_vcpu_early(v, b->handler);
+}
+
 /* A page between two that nobody is to touch. */
 #define GUARD		0x5a
 #define GUARDED_ORDER	2
@@ -384,6 +392,7 @@ struct bench *bench_create(struct kunit *test, const struct machine *machine)
 	kunit_activate_static_stub(test, xen_pmu_rdmsr, fake_rdmsr);
 	kunit_activate_static_stub(test, xen_pmu_wrmsr, fake_wrmsr);
 	kunit_activate_static_stub(test, xen_pmu_is_traced, fake_is_traced);
+	kunit_activate_static_stub(test, xen_pmu_handle_early, fake_handle_early);
 	kunit_activate_static_stub(test, xen_pmu_alloc_page, fake_alloc_page);
 	kunit_activate_static_stub(test, xen_pmu_free_page, fake_free_page);
 	kunit_activate_static_stub(test, xen_pmu_frame, fake_frame);

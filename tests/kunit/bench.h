@@ -65,6 +65,8 @@ struct machine {
  * @after_trap: called when it comes back
  * @traps: MSR accesses that reached the model
  * @traced: a tracepoint tells of writes, in @after_trap
+ * @handler: perf's, for an overflow that its VIRQ is not waited for; NULL if
+ *	it is
  * @fails: whether what is asked of Xen or Linux now is refused; may be NULL
  */
 struct bench {
@@ -89,6 +91,7 @@ struct bench {
 	void (*after_trap)(struct bench *b);
 	u64 traps;
 	bool traced;
+	int (*handler)(struct pt_regs *regs);
 	bool (*fails)(struct bench *b, const char *what);
 };
 

@@ -174,6 +174,45 @@ static void interrupt_delayed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 0);
 }
 
+static void stop_all(struct bench *b)
+{
+	if (bench_is_intel(b))
+		bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	else
+		bench_stop(b, 0);
+}
+
+/*
+ * perf stops a counter whose overflow waits, and would make no sample of it
+ * afterwards: the handler comes first, and the VIRQ finds nothing.
+ */
+static void interrupt_before_the_stop(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	b->handler = handler;
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	bench_write(b, bench_counter_msr(b, 1), 5000);
+	KUNIT_EXPECT_EQ(test, handled, 0);
+
+	stop_all(b);
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, START);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 5000);
+
+	KUNIT_EXPECT_EQ(test, IRQ_HANDLED, bench_interrupt(b, handler));
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.spurious, 0);
+	KUNIT_EXPECT_EQ(test, IRQ_NONE, bench_interrupt(b, handler));
+	KUNIT_EXPECT_EQ(test, b->v[0].stats.spurious, 1);
+}
+
 static void overflow_now(struct bench *b)
 {
 	b->on_trap = NULL;
@@ -338,6 +377,12 @@ static void overflow_midway(struct xen_model *m)
 	model_retire(m, 0, false, PERIOD, PERIOD);
 }
 
+static void overflow_at_trap(struct bench *b)
+{
+	b->on_trap = NULL;
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+}
+
 /*
  * While an event select is written Xen looks at the global control, which an
  * overflow has cleared: the flush is ignored, and the vCPU away meanwhile.
@@ -390,6 +435,33 @@ static void interrupt_event_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->v[0].home, XEN_PMU_HOME_XEN);
 	KUNIT_EXPECT_EQ(test, model_hw_of(b->m, 0)->control[0] &
 			      ARCH_PERFMON_EVENTSEL_ENABLE, 0);
+}
+
+/* The same with an overflow in the middle of the access that stops it. */
+static void interrupt_in_the_stop(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	b->handler = handler;
+	bench_start(b, 0, START);
+	b->on_trap = overflow_at_trap;
+	stop_all(b);
+	KUNIT_EXPECT_PTR_EQ(test, b->on_trap, NULL);
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
+/* What is saved before its VIRQ came has its sample, too. */
+static void interrupt_before_the_save(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	b->handler = handler;
+	bench_start(b, 0, START);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	xen_pmu_vcpu_suspend(&b->v[0]);
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_EQ(test, b->v[0].value[0], START);
 }
 
 static void loose_overflow(struct bench *b)
@@ -668,6 +740,9 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_spurious, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_guest_state, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_delayed, two_gen_params),
+	KUNIT_CASE_PARAM(interrupt_before_the_stop, two_gen_params),
+	KUNIT_CASE_PARAM(interrupt_in_the_stop, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_before_the_save, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_write, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_flush_ignored, two_gen_params),

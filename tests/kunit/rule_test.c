@@ -602,9 +602,19 @@ static void set_period(struct rule *r, struct event *e)
 
 static void start_event(struct rule *r, struct event *e)
 {
-	e->stopped = false;
 	set_period(r, e);
+	e->stopped = false;
 	write_own_control(r, e, true);
+}
+
+/*
+ * What overflows is seen before perf stops the event, if it is not in the middle
+ * of that; and on the vCPU that the event is on there is a PMU.
+ */
+static bool has_its_sample(const struct rule *r, const struct event *e)
+{
+	return !r->may_tear && e->period != S32_MAX &&
+	       is_certain(r, r->b->current_vcpu);
 }
 
 static void stop_event(struct rule *r, struct event *e)
@@ -614,6 +624,8 @@ static void stop_event(struct rule *r, struct event *e)
 	write_own_control(r, e, false);
 	e->stopped = true;
 	update(r, e);
+	expect(r, e->left > 0 || !has_its_sample(r, e), "no sample of event",
+	       e - r->event);
 }
 
 static u64 global_mask(const struct rule *r)
@@ -840,7 +852,8 @@ static int handle(struct pt_regs *regs)
 {
 	struct rule *r = rule;
 	unsigned int i = r->b->current_vcpu, k;
-	u64 status = ~0ULL;
+	bool all_off = r->cpu[i].all_off;
+	u64 status = ~0ULL, access = r->access;
 	struct event *e;
 
 	xen_pmu_regs_lvtpc(bench_vcpu(r->b), APIC_DM_NMI);
@@ -854,10 +867,12 @@ static int handle(struct pt_regs *regs)
 		if (e && !e->stopped && status & BIT_ULL(k))
 			overflowed(r, e);
 	}
-	if (r->intel)
+	/* It may come in the middle of perf's own work. */
+	if (r->intel && !all_off)
 		enable_all(r, i);
 	if (!roll(r, 512))
 		write_nonsense(r);
+	r->access = access;
 	return 1;
 }
 
@@ -1247,6 +1262,7 @@ static void begin(struct rule *r)
 	r->blind = false;
 	r->bad_host = false;
 	bench_up(test);
+	r->b->handler = handle;
 	/* What perf sees of it: CPUID's leaf, or what AMD has always. */
 	r->nr_general = bench_nr_counters(r->b);
 	r->nr_fixed = r->b->pmu.nr_fixed;

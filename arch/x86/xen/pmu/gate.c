@@ -98,6 +98,16 @@ static noinline void wrote(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 	report("write to", msr, ret, err);
 }
 
+/* Whether perf stops counters by a write, which it has not noted yet. */
+static bool stops(unsigned int reg, u64 val)
+{
+	if (reg == XEN_PMU_GLOBAL_CTRL)
+		return !val;
+
+	return reg >= XEN_PMU_CONTROL && reg < XEN_PMU_CONTROLS_END &&
+	       !xen_pmu_arms(reg, val);
+}
+
 static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 			       u64 val, int *err)
 {
@@ -105,6 +115,8 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 	int ret;
 
 	ret = xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
+	if (unlikely(xen_pmu_lazy_entered(v)) && stops(reg_of(entry), val))
+		xen_pmu_handle_early(v);
 	irqs_back(on);
 	if (unlikely(ret || err))
 		wrote(v, msr, entry, val, ret, err);
@@ -114,6 +126,8 @@ static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 {
 	if (unlikely(!irqs_disabled()) || !xen_pmu_lazy_switch(v, val))
 		write_reg(v, msr, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
+	else if (unlikely(xen_pmu_lazy_entered(v)) && !val)
+		xen_pmu_handle_early(v);
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,

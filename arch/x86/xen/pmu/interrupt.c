@@ -39,8 +39,12 @@ static noinline struct pt_regs *take_sample(struct xen_pmu_vcpu *v,
 	return regs;
 }
 
-static irqreturn_t spurious(struct xen_pmu_vcpu *v)
+static noinline irqreturn_t spurious(struct xen_pmu_vcpu *v)
 {
+	if (v->early) {
+		v->early = false;
+		return IRQ_HANDLED;
+	}
 	v->stats.spurious++;
 	return IRQ_NONE;
 }
@@ -146,6 +150,40 @@ irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 
 	handle(v, regs, handler);
 	return end(v, regs);
+}
+
+/**
+ * xen_pmu_vcpu_early() - handle an overflow before its VIRQ comes
+ * @v: the vCPU; xen_pmu_cached() holds, and not in the handler
+ * @handler: perf's
+ *
+ * The VIRQ finds nothing then. On the vCPU, with interrupts off.
+ */
+void xen_pmu_vcpu_early(struct xen_pmu_vcpu *v,
+			int (*handler)(struct pt_regs *regs))
+{
+	struct pt_regs nowhere = {}, *old = set_irq_regs(&nowhere);
+
+	v->early = true;
+	handle_made(v, &nowhere, handler);
+	end(v, &nowhere);
+	set_irq_regs(old);
+}
+
+/**
+ * xen_pmu_handle_early() - handle an overflow that waits when perf stops counters
+ * @v: the vCPU; xen_pmu_cached() holds, and not in the handler
+ *
+ * On bare metal its NMI has come by then. The VIRQ waits for interrupts to be on,
+ * when perf has noted that the events of a task that is switched from are
+ * stopped, and of those it makes no sample. On the vCPU, with interrupts off.
+ */
+void xen_pmu_handle_early(struct xen_pmu_vcpu *v)
+{
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_handle_early, v);
+
+	if (x86_pmu.handle_irq)
+		xen_pmu_vcpu_early(v, x86_pmu.handle_irq);
 }
 
 /*

@@ -88,6 +88,12 @@ static __always_inline void xen_pmu_lazy_enter(struct xen_pmu_vcpu *v)
 		xen_pmu_lazy_settle(v);
 }
 
+/* After a write: whether an overflow waits. */
+static __always_inline bool xen_pmu_lazy_entered(const struct xen_pmu_vcpu *v)
+{
+	return v->home == XEN_PMU_HOME_PAGE;
+}
+
 /*
  * Whether to leave loose what a write of the global control stops: one alone,
  * and not where perf only interrupts the count and asks for nothing, as it did
@@ -242,6 +248,7 @@ static inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
 #define xen_pmu_lazy_page_switch	xen_pmu_page_switch
 #define xen_pmu_lazy_flush		xen_pmu_regs_flush
 #define xen_pmu_lazy_enter		xen_pmu_regs_enter
+#define xen_pmu_lazy_entered		xen_pmu_cached
 
 static inline u64 xen_pmu_loose(const struct xen_pmu_vcpu *v)
 {

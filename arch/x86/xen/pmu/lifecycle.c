@@ -134,6 +134,9 @@ static void save_here(void *arg)
 {
 	struct attach *attach = arg;
 
+	/* What is saved overflows no more. */
+	if (xen_pmu_cached(attach->v))
+		xen_pmu_handle_early(attach->v);
 	attach->page = xen_pmu_lazy_save(attach->v);
 }
 

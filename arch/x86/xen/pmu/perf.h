@@ -43,6 +43,8 @@ DECLARE_STATIC_KEY_FALSE(xen_pmu_way_out_key);
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id);
 irqreturn_t xen_pmu_vcpu_interrupt(struct xen_pmu_vcpu *v, struct pt_regs *regs,
 				   int (*handler)(struct pt_regs *regs));
+void xen_pmu_vcpu_early(struct xen_pmu_vcpu *v,
+			int (*handler)(struct pt_regs *regs));
 
 /* output.c */
 bool xen_pmu_one_side(const struct perf_event_attr *attr);

@@ -101,6 +101,7 @@ struct xen_pmu_stats {
  * @asked: perf has read or written a counter since it last stopped some
  * @interrupts: the last time it had not, when it started them again
  * @handling: the interrupt handler runs
+ * @early: it ran before its VIRQ came
  * @guest: PERF_GUEST_* of the sample being handled; 0 outside the handler
  * @soon: counters that were about to overflow when the handler left for a
  *	program; bits as in IA32_PERF_GLOBAL_CTRL
@@ -145,6 +146,7 @@ struct xen_pmu_vcpu {
 
 	/* interrupt.c */
 	bool handling;
+	bool early;
 	u32 guest;
 	u64 soon;
 	unsigned long out_ip;
@@ -176,6 +178,9 @@ u64 xen_pmu_vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry, int *err);
 void xen_pmu_vcpu_write(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 			int *err);
 u64 xen_pmu_vcpu_pmc(struct xen_pmu_vcpu *v, u32 counter);
+
+/* interrupt.c */
+void xen_pmu_handle_early(struct xen_pmu_vcpu *v);
 
 /* lifecycle.c */
 int xen_pmu_vcpu_up(struct xen_pmu *pmu, const struct xen_pmu_vendor *vendor,
