@@ -358,14 +358,15 @@ static void expect_none_lost(struct rule *r, unsigned int i)
 	struct xen_pmu_vcpu *v = &r->b->v[i];
 	const struct xen_pmu_reg *reg;
 	struct event *e;
+	bool waits;
 
 	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1)) {
 		if (!e->over || !e->runs || !is_certain(r, i) ||
 		    (e->since == r->access && e->over != r->b->traps))
 			continue;
 		reg = xen_pmu_reg(v, xen_pmu_counter(e->bit));
-		expect(r, stands_still(r, i) &&
-			  !(xen_pmu_page_load(v, reg) & BIT_ULL(47)),
+		waits = !(xen_pmu_page_load(v, reg) & BIT_ULL(47));
+		expect(r, stands_still(r, i) && waits,
 		       "an overflow behind a trap was lost of counter", e->bit);
 		reg = xen_pmu_reg(v, XEN_PMU_GLOBAL_STATUS);
 		expect(r, !r->intel || xen_pmu_page_load(v, reg) & BIT_ULL(e->bit),
