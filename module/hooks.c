@@ -102,13 +102,20 @@ static int write_lvtpc(u32 reg)
 static int overflow(struct perf_event *event, struct perf_sample_data *data,
 		    struct pt_regs *regs)
 {
+	int throttle;
+	u64 stamp;
+
 	if (event->pmu == this_pmu())
 		regs = xen_pmu_overflow(event, data, regs);
 	if (regs)
 		return xen_pmu_kernel.perf_event_overflow(event, data, regs);
 
-	return event->attr.freq ? 0 :
-	       xen_pmu_kernel.perf_event_account_interrupt(event);
+	/* As x86_perf_event_overflow() does. */
+	stamp = event->hw.freq_time_stamp;
+	event->hw.freq_time_stamp = 0;
+	throttle = xen_pmu_kernel.perf_event_account_interrupt(event);
+	event->hw.freq_time_stamp = stamp;
+	return throttle;
 }
 
 /*

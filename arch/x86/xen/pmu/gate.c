@@ -25,7 +25,7 @@ static unsigned int reg_of(u8 entry)
  */
 static __always_inline bool irqs_off(void)
 {
-	if (likely(irqs_disabled()))
+	if (likely(xen_pmu_irqs_off()))
 		return false;
 
 	local_irq_disable();
@@ -124,7 +124,7 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 
 static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 {
-	if (unlikely(!irqs_disabled()) || !xen_pmu_lazy_switch(v, val))
+	if (unlikely(!xen_pmu_irqs_off()) || !xen_pmu_lazy_switch(v, val))
 		write_reg(v, msr, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
 	else if (unlikely(xen_pmu_lazy_entered(v)) && !val)
 		xen_pmu_handle_early(v);
