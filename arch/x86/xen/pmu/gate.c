@@ -122,12 +122,21 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 		wrote(v, msr, entry, val, ret, err);
 }
 
+static noinline void switched_late(struct xen_pmu_vcpu *v, u64 val, bool away)
+{
+	xen_pmu_lazy_switched_late(v, away);
+	if (xen_pmu_lazy_entered(v) && !val)
+		xen_pmu_handle_early(v);
+}
+
 static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr, u64 val)
 {
-	if (unlikely(!xen_pmu_irqs_off()) || !xen_pmu_lazy_switch(v, val))
+	bool away;
+
+	if (unlikely(!xen_pmu_irqs_off()) || !xen_pmu_lazy_switch(v, val, &away))
 		write_reg(v, msr, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
-	else if (unlikely(xen_pmu_lazy_entered(v)) && !val)
-		xen_pmu_handle_early(v);
+	else if (unlikely(away || xen_pmu_in_page_now(v)))
+		switched_late(v, val, away);
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,

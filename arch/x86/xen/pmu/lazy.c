@@ -380,8 +380,6 @@ bool xen_pmu_lazy_switch_one(struct xen_pmu_vcpu *v, u64 val)
 	}
 	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
 	note_owed(v, XEN_PMU_GLOBAL_CTRL);
-	if (unlikely(xen_pmu_cached(v)))
-		xen_pmu_lazy_enter(v);
 	return true;
 }
 

@@ -122,16 +122,19 @@ static __always_inline bool xen_pmu_only_switches(const struct xen_pmu_vcpu *v,
  *	to do
  * @v: the vCPU, outside the handler
  * @val: value
+ * @away: of xen_pmu_regs_switch()
  *
- * What perf does twice at every switch, without a look at anything else.
+ * What perf does twice at every switch, without a look at anything else. The
+ * vCPU may have been away meanwhile, or an overflow come: see
+ * xen_pmu_lazy_switched_late().
  *
  * Return: whether it is done; otherwise nothing has changed, and
  * xen_pmu_lazy_write() knows why.
  */
-static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
+static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val,
+						bool *away)
 {
-	u64 was_on = v->wanted, after;
-	bool away;
+	u64 after;
 
 	if (v->home != XEN_PMU_HOME_XEN || unlikely(xen_pmu_in_page_now(v)) ||
 	    unlikely(xen_pmu_conform(xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), 0, &val)) ||
@@ -139,22 +142,21 @@ static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
 		return false;
 
 	after = v->held.armed & val;
-	if (!xen_pmu_only_switches(v, after))
+	if (!xen_pmu_only_switches(v, after)) {
+		*away = false;
 		return xen_pmu_lazy_switch_one(v, val);
-
-	if (unlikely(!xen_pmu_regs_switch(v, val, after, &away)))
+	}
+	if (unlikely(!xen_pmu_regs_switch(v, val, after, away)))
 		return false;
 
 	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
 	v->owed = 0;
 	v->wanted = after;
 	v->latched &= ~after;
-	if (was_on & ~after)
-		v->asked = false;
-	if (after & ~was_on)
+	if (after)
 		v->interrupts = !v->asked;
-	if (unlikely(away || xen_pmu_in_page_now(v)))
-		xen_pmu_lazy_switched_late(v, away);
+	else
+		v->asked = false;
 	return true;
 }
 
@@ -237,10 +239,13 @@ static __always_inline int xen_pmu_lazy_flush(struct xen_pmu_vcpu *v)
 
 #else
 
-static inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val)
+static inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val,
+				       bool *away)
 {
 	return false;
 }
+
+static inline void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool away) {}
 
 #define xen_pmu_lazy_read		xen_pmu_regs_read
 #define xen_pmu_lazy_write		xen_pmu_regs_write
