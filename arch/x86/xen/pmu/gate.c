@@ -7,6 +7,8 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 
+#include <asm/msr-index.h>
+
 #include <xen/pmu.h>
 
 #include "lazy.h"
@@ -129,12 +131,12 @@ static noinline void switched_late(struct xen_pmu_vcpu *v, u64 val, bool away)
 		xen_pmu_handle_early(v);
 }
 
-static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u32 msr, u64 val)
+static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
 {
 	bool away;
 
 	if (unlikely(!xen_pmu_irqs_off()) || !xen_pmu_lazy_switch(v, val, &away))
-		write_reg(v, msr, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
+		write_reg(v, MSR_CORE_PERF_GLOBAL_CTRL, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
 	else if (unlikely(away || xen_pmu_in_page_now(v)))
 		switched_late(v, val, away);
 }
@@ -174,7 +176,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 
 	if (unlikely(!v->handling)) {
 		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
-			write_global_ctrl(v, msr, val);
+			write_global_ctrl(v, val);
 		else
 			write_reg(v, msr, entry, val, err);
 		return;

@@ -389,7 +389,7 @@ static __always_inline int xen_pmu_regs_program(struct xen_pmu_vcpu *v,
  * @v: the vCPU, registers in hardware
  * @val: a value that it takes
  * @after: counters that count by it
- * @away: set to whether the vCPU was away meanwhile, and LVTPC is to be unmasked
+ * @away: set to whether the vCPU was away meanwhile, so that LVTPC may be masked
  *
  * By the rules of xen_pmu_regs_program(), with no call to make. If an overflow
  * came meanwhile, the page has yet to have @val.
@@ -401,19 +401,20 @@ static __always_inline bool xen_pmu_regs_switch(struct xen_pmu_vcpu *v, u64 val,
 {
 	const struct xen_pmu_reg *reg = xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL);
 	u64 now = xen_pmu_scheduled_at();
-	bool starts = !v->running;
 
-	if (starts && v->unmasked_at != now)
-		return false;
-	if (!after)
-		v->unmasked_at = now;
+	if (unlikely(v->unmasked_at != now)) {
+		if (!v->running)
+			return false;
+		if (!after)
+			v->unmasked_at = now;
+	}
 	if (xen_pmu_trap_write(v, reg->msr, val))
 		return false;
 
 	xen_pmu_set_control(&v->held, XEN_PMU_GLOBAL_CTRL, val);
 	v->counted = after;
 	v->running = after;
-	*away = starts && xen_pmu_scheduled_at() != now;
+	*away = xen_pmu_scheduled_at() != now;
 	return true;
 }
 
