@@ -451,6 +451,24 @@ static void interrupt_in_the_stop(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
 }
 
+/* And where one write stops all there is. */
+static void interrupt_in_the_stop_of_two(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	b->handler = handler;
+	bench_start(b, 0, START);
+	bench_start(b, 1, 0);
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+	KUNIT_ASSERT_EQ(test, bench_vcpu(b)->counted, 3);
+	b->on_trap = overflow_at_trap;
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	KUNIT_EXPECT_PTR_EQ(test, b->on_trap, NULL);
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
 /* What is saved before its VIRQ came has its sample, too. */
 static void interrupt_before_the_save(struct kunit *test)
 {
@@ -742,6 +760,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_delayed, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_before_the_stop, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_in_the_stop, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_in_the_stop_of_two, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_before_the_save, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_write, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),
