@@ -16,6 +16,9 @@
 DEFINE_STATIC_KEY_FALSE(xen_pmu_key);
 struct xen_pmu_map xen_pmu_map __read_mostly;
 
+/* Its entry in the map; it has no flags. */
+#define GLOBAL_CTRL	(XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL)
+
 static unsigned int reg_of(u8 entry)
 {
 	return entry & XEN_PMU_ENTRY_REG;
@@ -136,7 +139,7 @@ static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
 	bool away;
 
 	if (unlikely(!xen_pmu_irqs_off()) || !xen_pmu_lazy_switch(v, val, &away))
-		write_reg(v, MSR_CORE_PERF_GLOBAL_CTRL, XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL, val, NULL);
+		write_reg(v, MSR_CORE_PERF_GLOBAL_CTRL, GLOBAL_CTRL, val, NULL);
 	else if (unlikely(away || xen_pmu_in_page_now(v)))
 		switched_late(v, val, away);
 }
@@ -175,7 +178,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 	u64 taken = val;
 
 	if (unlikely(!v->handling)) {
-		if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL) && !err)
+		if (entry == GLOBAL_CTRL && !err)
 			write_global_ctrl(v, val);
 		else
 			write_reg(v, msr, entry, val, err);
@@ -187,7 +190,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 		write_in_page(v, msr, entry, val, err);
 	else if (test_bit(reg->bit, (unsigned long *)&v->counted))
 		xen_pmu_page_store(v, reg, taken);
-	else if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL))
+	else if (entry == GLOBAL_CTRL)
 		xen_pmu_lazy_page_switch(v, taken);
 	else if (entry == (XEN_PMU_ENTRY | XEN_PMU_GLOBAL_OVF_CTRL))
 		xen_pmu_page_ack(v, taken);
