@@ -21,15 +21,4 @@ for event in instructions:u instructions cycles; do
 		figure "$event-$period-rate" "$(cat $rate)"
 	done
 done
-
-# A frequency that begins with a period of 1, in a kernel that is not wanted: nothing
-# but the brake is between that and an interrupt behind every return from one.
-for event in cycles:u instructions:u; do
-	echo 100000 >$rate
-	check "$event, 100000 a second: the program ends" timeout -s KILL 40 \
-		$perf record -q -e $event -F 100000 -a -o perf.data -- doze 200 20000 100
-	check "$event, 100000 a second: programs alone are in it" none \
-		"$($perf script -i perf.data -F ip 2>/dev/null | grep -cE '^ *ffff[0-9a-f]{12}')"
-	figure "$event-frequency" "$($perf script -i perf.data -F ip 2>/dev/null | wc -l)"
-done
 done_testing
