@@ -34,6 +34,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -326,6 +327,22 @@ struct interval {
 };
 
 /*
+ * What children have executed of what an event counts for certain. Linux 7.x forgets
+ * how long a child's event has waited for a counter when the child ends, and shows
+ * the parent's as if there had been no child.
+ */
+static uint64_t of_children(const struct event *e, const struct interval *in)
+{
+	static struct utsname kernel;
+
+	if (!e->attr.inherit)
+		return e->task ? 0 : in->forked;
+	if (!*kernel.release)
+		uname(&kernel);
+	return atoi(kernel.release) >= 7 ? 0 : in->forked;
+}
+
+/*
  * What a count may be, from the time that it claims. Whenever events are put in or
  * taken out, some time passes between an event's clock and its counter: that of
  * the accesses, each a trap, for all of them.
@@ -337,7 +354,7 @@ static void hold_count(struct event *e, const struct reading *d, const struct in
 	/* Xen's part of starting and of switching is great, and of a fork greater. */
 	double xens = xen_counts(e) ? 0 : 100e3 + (in->forked ? 400e3 : 0);
 	double least = 0, most = ran * e->kind->most * 1.02 + slack * e->kind->most / 1000;
-	uint64_t work = in->mine + (e->attr.inherit || !e->task ? in->forked : 0);
+	uint64_t work = in->mine + of_children(e, in);
 	int whole = e->enabled && !e->changed && d->running == d->enabled;
 	int here = e->cpu < 0 || e->cpu == home;
 
@@ -406,7 +423,7 @@ static void hold(struct event *e, const struct interval *in)
 		      "running %llu of %llu ns", (unsigned long long)d.running,
 		      (unsigned long long)d.enabled);
 	if (e->enabled && !e->changed)
-		e->work += in->mine + (e->attr.inherit ? in->forked : 0);
+		e->work += in->mine + of_children(e, in);
 }
 
 /* So many there were since the interval began, or one more of each event. */
