@@ -62,7 +62,7 @@ figure rounds $ROUNDS
 check "it is saved, gone, and restored" none $failed
 ls -l saved | sed 's/^/# /'
 check "before it had counted all" none "$(grep -c '^task' $log)"
-check "it goes on to its end" says sleeper 60 "awake"
+check "it goes on to its end" says sleeper $((60 + 3 * ROUNDS)) "awake"
 sed 's/^/# | /' $log
 
 figure instructions "$(percent "$(told task instructions)" $N)" %
