@@ -19,8 +19,7 @@ sampled_turns() {
 	missed=$(awk -v p="$1" '{ n += int($1 / p + 0.5) - 1 } END { print n + 0 }' rig.deltas)
 }
 
-# Some of the periods are new each time. Hardly one: once in some 30 runs there was one,
-# beside the profile; see the figure.
+# Some of the periods are new each time.
 random=$(awk 'BEGIN { srand(); for (i = 0; i < 4; i++) print int(5000 + 45000 * rand()) }')
 all=0
 lost=0
@@ -28,12 +27,13 @@ for period in 9973 50000 $random; do
 	sampled_turns "$period"
 	echo "# every $period: $samples samples, $missed missed"
 	check "every $period: there are samples" [ "$samples" -gt $((TURNS * BURST / period / 2)) ]
-	check "every $period: and hardly one is missed" [ $((missed * 100)) -le "$samples" ]
+	check "every $period: and none is missed" none "$missed"
 	all=$((all + samples))
 	lost=$((lost + missed))
 done
 
-# Another that overflows on the same CPU, and has it handle interrupts of its own
+# Another that overflows on the same CPU, and has it handle interrupts of its own. Hardly
+# one: one of some 560 was missed once, and nobody knows why.
 $perf record -q -e instructions -c 77777 -a -o other.data -- sleep 1000 >/dev/null 2>&1 &
 other=$!
 sampled_turns 9973

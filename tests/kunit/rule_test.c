@@ -465,12 +465,17 @@ static void arm(struct rule *r)
 	}
 }
 
+static void is_back(struct rule *r)
+{
+	disarm(r->b);
+	expect_none_lost(r, r->b->current_vcpu);
+}
+
 static void write(struct rule *r, u32 msr, u64 val)
 {
 	arm(r);
 	bench_write_unchecked(r->b, msr, val);
-	disarm(r->b);
-	expect_none_lost(r, r->b->current_vcpu);
+	is_back(r);
 }
 
 static u64 read(struct rule *r, u32 msr)
@@ -479,8 +484,7 @@ static u64 read(struct rule *r, u32 msr)
 
 	arm(r);
 	bench_read(r->b, msr, &val);
-	disarm(r->b);
-	expect_none_lost(r, r->b->current_vcpu);
+	is_back(r);
 	return val;
 }
 
@@ -496,8 +500,7 @@ static u64 read_counter(struct rule *r, const struct event *e)
 
 	arm(r);
 	val = counter_now(r, e);
-	disarm(r->b);
-	expect_none_lost(r, r->b->current_vcpu);
+	is_back(r);
 	return val;
 }
 

@@ -113,6 +113,13 @@ static bool stops(unsigned int reg, u64 val)
 	       !xen_pmu_arms(reg, val);
 }
 
+static __always_inline void handle_what_waits(struct xen_pmu_vcpu *v,
+					      unsigned int reg, u64 val)
+{
+	if (unlikely(xen_pmu_lazy_entered(v)) && stops(reg, val))
+		xen_pmu_handle_early(v);
+}
+
 static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 			       u64 val, int *err)
 {
@@ -120,8 +127,7 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 	int ret;
 
 	ret = xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
-	if (unlikely(xen_pmu_lazy_entered(v)) && stops(reg_of(entry), val))
-		xen_pmu_handle_early(v);
+	handle_what_waits(v, reg_of(entry), val);
 	irqs_back(on);
 	if (unlikely(ret || err))
 		wrote(v, msr, entry, val, ret, err);
@@ -130,8 +136,7 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 static noinline void switched_late(struct xen_pmu_vcpu *v, u64 val, bool away)
 {
 	xen_pmu_lazy_switched_late(v, away);
-	if (xen_pmu_lazy_entered(v) && !val)
-		xen_pmu_handle_early(v);
+	handle_what_waits(v, XEN_PMU_GLOBAL_CTRL, val);
 }
 
 static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)

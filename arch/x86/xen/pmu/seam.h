@@ -19,10 +19,6 @@
 
 #include "compat.h"
 
-#ifndef MODULE
-#include "../xen-ops.h"
-#endif
-
 struct xen_pmu_data;
 struct xen_pmu_params;
 
@@ -93,21 +89,23 @@ static __always_inline bool __xen_pmu_is_traced(void)
 	return tracepoint_enabled(write_msr);
 }
 
+#if defined(MODULE) || IS_ENABLED(CONFIG_XEN_PMU_KUNIT_TEST)
+#define xen_pmu_irqs_off	irqs_disabled
+#else
+#include "../xen-ops.h"
+
 /**
- * __xen_pmu_irqs_off() - irqs_disabled() of a PV guest, without the call that it is
+ * xen_pmu_irqs_off() - irqs_disabled() of a PV guest, without the call that it is
  *
  * Any context; the caller stays on its CPU.
  *
  * Return: whether Xen holds events back.
  */
-static __always_inline bool __xen_pmu_irqs_off(void)
+static __always_inline bool xen_pmu_irqs_off(void)
 {
-#ifdef MODULE
-	return irqs_disabled();
-#else
 	return this_cpu_read(xen_vcpu_info.evtchn_upcall_mask);
-#endif
 }
+#endif
 
 /* The unit tests redirect a function by its address, so it has one there. */
 #if IS_ENABLED(CONFIG_XEN_PMU_KUNIT_TEST)
@@ -116,14 +114,12 @@ u64 xen_pmu_scheduled_at(void);
 int xen_pmu_rdmsr(u32 msr, u64 *val);
 int xen_pmu_wrmsr(u32 msr, u64 val);
 bool xen_pmu_is_traced(void);
-#define xen_pmu_irqs_off	irqs_disabled
 #else
 #define xen_pmu_op		__xen_pmu_op
 #define xen_pmu_scheduled_at	__xen_pmu_scheduled_at
 #define xen_pmu_rdmsr		__xen_pmu_rdmsr
 #define xen_pmu_wrmsr		__xen_pmu_wrmsr
 #define xen_pmu_is_traced	__xen_pmu_is_traced
-#define xen_pmu_irqs_off	__xen_pmu_irqs_off
 #endif
 
 bool xen_pmu_mode_is_off(void);
