@@ -33,7 +33,7 @@ for period in 9973 50000 $random; do
 done
 
 # Another that overflows on the same CPU, and has it handle interrupts of its own. Hardly
-# one: one of some 560 was missed once, and nobody knows why.
+# one: one or two of some 560 may be missed on Intel, and nobody knows why yet.
 $perf record -q -e instructions -c 77777 -a -o other.data -- sleep 1000 >/dev/null 2>&1 &
 other=$!
 sampled_turns 9973
