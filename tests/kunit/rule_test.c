@@ -95,6 +95,7 @@ struct perf_cpu {
 	bool all_off;
 	unsigned int gone;
 	bool due;
+	u64 loose;
 };
 
 struct rule {
@@ -253,19 +254,18 @@ static bool looks_soon(const struct rule *r, unsigned int i)
 	return r->blind || r->cpu[i].due || r->b->gone[i] != r->cpu[i].gone;
 }
 
-static u64 counter_in_hw(const struct rule *r, unsigned int i,
-			 const struct event *e)
+static u64 counter_in_hw(const struct rule *r, unsigned int i, int bit)
 {
 	const struct model_hw *hw = hw_of(r, i);
 
-	return e->bit < 32 ? hw->counter[e->bit] : hw->fixed[e->bit - 32];
+	return bit < 32 ? hw->counter[bit] : hw->fixed[bit - 32];
 }
 
 /* An overflow of what runs interrupts, or waits to. */
 static void expect_overflow(struct rule *r, unsigned int i,
 			    const struct event *e, u64 n)
 {
-	u64 now = counter_in_hw(r, i, e);
+	u64 now = counter_in_hw(r, i, e->bit);
 
 	if (n && now < n)
 		expect(r, stands_still(r, i), "an overflow was lost of counter",
@@ -342,10 +342,10 @@ static void retire_behind_trap(struct rule *r, unsigned int i)
 	struct event *e;
 
 	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1))
-		before[e->bit] = counter_in_hw(r, i, e);
+		before[e->bit] = counter_in_hw(r, i, e->bit);
 	retire_in_between(r, i);
 	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1))
-		if (e->runs && counter_in_hw(r, i, e) < before[e->bit])
+		if (e->runs && counter_in_hw(r, i, e->bit) < before[e->bit])
 			e->over = r->b->traps;
 }
 
@@ -805,6 +805,24 @@ static u64 in_hardware(const struct model_hw *hw, const struct event *e)
 	return hw->fixed_ctrl & (0xfULL << 4 * (e->bit - 32));
 }
 
+/*
+ * The interrupt of a counter that perf has stopped has all others stand still: it
+ * must be far away when the counter is let loose.
+ */
+static void expect_far_from_overflow(struct rule *r, unsigned int i)
+{
+	u64 loose = xen_pmu_loose(&r->b->v[i]), fresh = loose & ~r->cpu[i].loose;
+	int bit;
+
+	r->cpu[i].loose = loose;
+	if (r->may_tear)
+		return;
+	for (bit = 0; bit < NR_BITS; bit++)
+		expect(r, !(fresh & BIT_ULL(bit)) ||
+			  (-counter_in_hw(r, i, bit) & WIDTH) >= BIT_ULL(20),
+		       "let loose near its overflow: counter", bit);
+}
+
 static void expect_in_hardware(struct rule *r, unsigned int i)
 {
 	struct model_hw *hw;
@@ -814,6 +832,7 @@ static void expect_in_hardware(struct rule *r, unsigned int i)
 	ensure_runs(r, i);
 	if (!is_available(r, i) || r->blind || stands_still(r, i))
 		return;
+	expect_far_from_overflow(r, i);
 	hw = hw_of(r, i);
 	for (e = on_from(r, i, 0); e; e = on_from(r, i, e->bit + 1)) {
 		if (e->stopped)

@@ -70,22 +70,57 @@ static __always_inline void latch(struct xen_pmu_vcpu *v, u64 counters)
 	v->latched |= counters;
 }
 
-/*
- * A write may let counters loose that perf has stopped and whose values are
- * still in hardware: they are latched first.
- */
-static int program(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
+static int reach(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 {
-	u64 stray = xen_pmu_enabled_with(&v->held, control, val) &
-		    ~v->counted & ~v->wanted;
-	int err;
+	int err = xen_pmu_regs_control(v, control, val);
 
-	latch(v, stray);
-	v->stale |= stray;
-	err = xen_pmu_regs_control(v, control, val);
 	if (!err)
 		note_owed(v, control);
 	return err;
+}
+
+static __always_inline bool is_near(const struct xen_pmu_vcpu *v,
+				    unsigned int counter)
+{
+	return v->pmu->reg[counter].width - v->value[counter] < NEAR_OVERFLOW;
+}
+
+static u64 near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
+{
+	unsigned int counter;
+	u64 near = 0;
+
+	for_each_counter(counter, counters)
+		if (is_near(v, counter))
+			near |= BIT_ULL(xen_pmu_bit(counter));
+	return near;
+}
+
+/* Counters that a write lets loose: perf has stopped them. */
+static __always_inline u64 let_loose(const struct xen_pmu_vcpu *v,
+				     unsigned int control, u64 val)
+{
+	return xen_pmu_enabled_with(&v->held, control, val) & ~v->counted &
+	       ~v->wanted;
+}
+
+/*
+ * What is let loose is latched first, as its value is still in hardware. One that
+ * is near its overflow there, or may be, the global control holds back.
+ */
+static int program(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
+{
+	u64 loose = let_loose(v, control, val), back;
+
+	latch(v, loose);
+	back = near_overflow(v, loose) | (loose & v->stale);
+	if (control == XEN_PMU_GLOBAL_CTRL)
+		val &= ~back;
+	else if (unlikely(back))
+		reach(v, XEN_PMU_GLOBAL_CTRL,
+		      xen_pmu_control(&v->held, XEN_PMU_GLOBAL_CTRL) & ~back);
+	v->stale |= loose & ~back;
+	return reach(v, control, val);
 }
 
 /* What has its value in hardware is no longer stale: an overflow is perf's. */
@@ -102,22 +137,6 @@ static __always_inline int put(struct xen_pmu_vcpu *v, u64 counters)
 }
 
 /* ---- Stop and start ---- */
-
-static __always_inline bool is_near(const struct xen_pmu_vcpu *v,
-				    unsigned int counter)
-{
-	return v->pmu->reg[counter].width - v->value[counter] < NEAR_OVERFLOW;
-}
-
-static bool near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
-{
-	unsigned int counter;
-
-	for_each_counter(counter, counters)
-		if (is_near(v, counter))
-			return true;
-	return false;
-}
 
 /*
  * To stop counters in hardware costs a write now and one when they start
@@ -148,10 +167,10 @@ static u64 stopping(const struct xen_pmu_vcpu *v, unsigned int control,
 /* Counters that perf has just disabled by a write of @control. */
 static void stop(struct xen_pmu_vcpu *v, unsigned int control, u64 counters)
 {
-	bool let_loose = better_loose(v, control, counters);
+	bool leave_on = better_loose(v, control, counters);
 
 	v->asked = false;
-	if (let_loose) {
+	if (leave_on) {
 		latch(v, counters);
 		v->stale |= counters;
 		if (!near_overflow(v, counters))
