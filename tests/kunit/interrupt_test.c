@@ -471,6 +471,27 @@ static void interrupt_in_the_stop_of_two(struct kunit *test)
 	expect_handled_in_the_stop(test);
 }
 
+/* What is stopped near its overflow does not count when another starts. */
+static void interrupt_not_of_what_is_stopped(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val;
+
+	bench_start(b, 0, START);
+	bench_start(b, 1, 0);
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	bench_write(b, bench_control_msr(b, 0),
+		    bench_cycles(b) & ~ARCH_PERFMON_EVENTSEL_ENABLE);
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 3);
+
+	model_retire(b->m, 0, false, 2 * PERIOD, 2 * PERIOD);
+	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
+	bench_read(b, bench_counter_msr(b, 0), &val);
+	KUNIT_EXPECT_EQ(test, val, START);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, 2 * PERIOD);
+}
+
 /* What is saved before its VIRQ came has its sample, too. */
 static void interrupt_before_the_save(struct kunit *test)
 {
@@ -763,6 +784,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_before_the_stop, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_in_the_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_in_the_stop_of_two, fixed_gen_params),
+	KUNIT_CASE_PARAM(interrupt_not_of_what_is_stopped, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_before_the_save, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_write, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_stop, machine_gen_params),

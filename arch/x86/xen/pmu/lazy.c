@@ -96,30 +96,36 @@ static u64 near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 	return near;
 }
 
-/* Counters that a write lets loose: perf has stopped them. */
-static __always_inline u64 let_loose(const struct xen_pmu_vcpu *v,
-				     unsigned int control, u64 val)
-{
-	return xen_pmu_enabled_with(&v->held, control, val) & ~v->counted &
-	       ~v->wanted;
-}
-
 /*
- * What is let loose is latched first, as its value is still in hardware. One that
- * is near its overflow there, or may be, the global control holds back.
+ * What a write lets loose is latched first, as its value is still in hardware. One
+ * that is near its overflow there, or may be, the global control holds back.
+ * Returns what to write.
  */
-static int program(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
+static noinline u64 let_loose(struct xen_pmu_vcpu *v, unsigned int control,
+			      u64 val, u64 loose)
 {
-	u64 loose = let_loose(v, control, val), back;
+	u64 back;
 
 	latch(v, loose);
 	back = near_overflow(v, loose) | (loose & v->stale);
+	v->stale |= loose & ~back;
 	if (control == XEN_PMU_GLOBAL_CTRL)
-		val &= ~back;
-	else if (unlikely(back))
+		return val & ~back;
+
+	if (back)
 		reach(v, XEN_PMU_GLOBAL_CTRL,
 		      xen_pmu_control(&v->held, XEN_PMU_GLOBAL_CTRL) & ~back);
-	v->stale |= loose & ~back;
+	return val;
+}
+
+/* With what perf has stopped, and would count by it. */
+static int program(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
+{
+	u64 loose = xen_pmu_enabled_with(&v->held, control, val) &
+		    ~v->counted & ~v->wanted;
+
+	if (unlikely(loose))
+		val = let_loose(v, control, val, loose);
 	return reach(v, control, val);
 }
 
