@@ -170,22 +170,6 @@ void xen_pmu_vcpu_early(struct xen_pmu_vcpu *v,
 	set_irq_regs(old);
 }
 
-/**
- * xen_pmu_handle_early() - handle an overflow that waits when perf stops counters
- * @v: the vCPU; xen_pmu_cached() holds, and not in the handler
- *
- * On bare metal its NMI has come by then. The VIRQ waits for interrupts to be on,
- * when perf has noted that the events of a task that is switched from are
- * stopped, and of those it makes no sample. On the vCPU, with interrupts off.
- */
-void xen_pmu_handle_early(struct xen_pmu_vcpu *v)
-{
-	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_handle_early, v);
-
-	if (x86_pmu.handle_irq)
-		xen_pmu_vcpu_early(v, x86_pmu.handle_irq);
-}
-
 /*
  * What brakes sampling where it takes too much time. Xen's part, on the way here
  * and back, is as long as the handler or longer, and no clock here sees it: what
@@ -202,6 +186,37 @@ static __always_inline u64 time_taken(struct xen_pmu_vcpu *v, u64 began, u64 now
 	return before < WAY * took ? took + before : took;
 }
 
+/* The time of other vCPUs on this processor is not the handler's. */
+static __always_inline void tell_took(struct xen_pmu_vcpu *v, u64 scheduled,
+				      u64 began)
+{
+	if (likely(xen_pmu_scheduled_at() == scheduled))
+		perf_sample_event_took(time_taken(v, began, sched_clock()));
+}
+
+/**
+ * xen_pmu_handle_early() - handle an overflow that waits when perf stops counters
+ * @v: the vCPU; xen_pmu_cached() holds, and not in the handler
+ *
+ * On bare metal its NMI has come by then. The VIRQ waits for interrupts to be on,
+ * when perf has noted that the events of a task that is switched from are
+ * stopped, and of those it makes no sample. On the vCPU, with interrupts off.
+ */
+void xen_pmu_handle_early(struct xen_pmu_vcpu *v)
+{
+	u64 scheduled, began;
+
+	KUNIT_STATIC_STUB_REDIRECT(xen_pmu_handle_early, v);
+
+	if (!x86_pmu.handle_irq)
+		return;
+
+	scheduled = xen_pmu_scheduled_at();
+	began = sched_clock();
+	xen_pmu_vcpu_early(v, x86_pmu.handle_irq);
+	tell_took(v, scheduled, began);
+}
+
 /* The same, with what would cost instructions to pass. */
 irqreturn_t xen_pmu_interrupt(int irq, void *dev_id)
 {
@@ -215,8 +230,6 @@ irqreturn_t xen_pmu_interrupt(int irq, void *dev_id)
 	scheduled = xen_pmu_scheduled_at();
 	began = sched_clock();
 	handle(v, interrupted, x86_pmu.handle_irq);
-	/* The time of other vCPUs on this processor is not the handler's. */
-	if (likely(xen_pmu_scheduled_at() == scheduled))
-		perf_sample_event_took(time_taken(v, began, sched_clock()));
+	tell_took(v, scheduled, began);
 	return end(v, interrupted);
 }
