@@ -11,7 +11,7 @@ DESTDIR ?=
 # The build folder of the kernel that the module is for.
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: help demo test soak kunit e2e machines lint picture bench kernel baseline qemu page deb series series-check \
+.PHONY: help demo test soak kunit mutants e2e machines lint picture bench kernel baseline qemu page deb series series-check \
 	install module clean
 
 help:
@@ -21,6 +21,9 @@ help:
 	@echo "make soak             what takes hours: storms, random programs, hostile pages"
 	@echo "                          [PART=names] [SCALE=n: an n-th of it]"
 	@echo "make kunit            the unit tests, against a model of Xen's vPMU"
+	@echo "                          [SUITE=name] [ARGS=parameters] [CONFIG=plain|debug|eager]"
+	@echo "make mutants          the unit tests against faults, each of which they must find"
+	@echo "                          [MUTANT=text in its line of tests/kunit/mutants]"
 	@echo "make e2e              the cases on real Xen [CASE=name] [CPU=amd|intel|...]"
 	@echo "                          [KERNELS=ours|baseline|stock|eager]"
 	@echo "                          [ROUNDS=n, of a storm]"
@@ -48,7 +51,7 @@ help:
 module:
 	@module/build "$(KDIR)"
 
-demo test soak kunit lint picture bench kernel baseline qemu page deb series series-check:
+demo test soak kunit mutants lint picture bench kernel baseline qemu page deb series series-check:
 	@$(RIG) $@
 
 e2e:

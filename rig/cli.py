@@ -60,9 +60,23 @@ def machines(line, names=""):
 
 
 def kunit(line):
+    """All suites in three configurations; or one of them in one, with its parameters."""
     from rig import kunit as it
     apt.ensure_tools()
-    return total([it.run(line)])
+    suite, parameters = os.environ.get("SUITE"), os.environ.get("ARGS", "").split()
+    if not suite and not parameters:
+        return total([it.run(line)])
+    return total([it.run_suite(line, os.environ.get("CONFIG") or "plain", suite,
+                               parameters or it.SHORT)])
+
+
+def mutants(line):
+    """The module with faults in it; fails if the unit tests do not find one."""
+    from rig import mutants as it
+    apt.ensure_tools()
+    caught, missed = it.run(line, os.environ.get("MUTANT", ""))
+    say.line(f"{caught} caught, {missed} not")
+    return 1 if missed else 0
 
 
 def lint(line):
@@ -161,8 +175,8 @@ def total(counts):
 
 
 COMMANDS = {function.__name__.replace("_", "-"): function for function in
-            (demo, draw, page, kernel, baseline, qemu, e2e, machines, kunit, lint, bench, picture,
-             deb, series, series_check, shrink, soak, test)}
+            (demo, draw, page, kernel, baseline, qemu, e2e, machines, kunit, mutants, lint, bench,
+             picture, deb, series, series_check, shrink, soak, test)}
 
 
 def main(arguments):
