@@ -103,7 +103,7 @@ PARTS = {
     "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.9),
     "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.7),
     "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 1000, 4, "ours"),
-    "moves": Storm("storm-moves", "vCPUs and processors move, go and come back", 1000, 5, "ours"),
+    "moves": Storm("storm-moves", "vCPUs, processors and CPU pools move, go and come back", 1000, 5, "ours"),
     "domains": Storm("storm-domains", "a domain comes and goes beside a profile in mode all", 200, 12,
                      "ours"),
     "suspend": Storm("suspend", "a domain is saved and restored, with perf in it", 100, 8),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# about: vCPUs change their processor, and processors and vCPUs come and go
+# about: vCPUs change their processor, and processors, vCPUs and CPU pools come and go
 # cpus: amd intel
 # kernel: lockup
 # kernels: ours
@@ -7,7 +7,7 @@
 # smp: 2
 # linux: nmi_watchdog=1 rootfstype=ramfs
 # timeout: 400
-ROUNDS=12
+ROUNDS=16
 . "${0%/*}/storm.sh"
 online=/sys/devices/system/cpu/cpu1/online
 
@@ -24,13 +24,15 @@ vcpus() {
 }
 
 round() {
-	case $(($1 % 6)) in
+	case $(($1 % 8)) in
 	0) xl vcpu-pin 0 0 1 && xl vcpu-pin 0 1 0 ;;
 	1) xl vcpu-pin 0 0 0 && xl vcpu-pin 0 1 1 ;;
 	2) xl vcpu-pin 0 all all && xen-hptool cpu-offline 1 ;;
 	3) xen-hptool cpu-online 1 ;;
 	4) vcpus 1 ;;
 	5) vcpus 2 ;;
+	6) xl cpupool-cpu-remove Pool-0 1 && xl cpupool-create 'name="side"' 'cpus=["1"]' ;;
+	7) xl cpupool-destroy side && xl cpupool-cpu-add Pool-0 1 ;;
 	esac >round.out 2>&1 || {
 		sed "s/^/# round $1: /" round.out
 		return 1
