@@ -812,15 +812,17 @@ static u64 in_hardware(const struct model_hw *hw, const struct event *e)
 static void expect_far_from_overflow(struct rule *r, unsigned int i)
 {
 	u64 loose = xen_pmu_loose(&r->b->v[i]), fresh = loose & ~r->cpu[i].loose;
+	bool near;
 	int bit;
 
 	r->cpu[i].loose = loose;
 	if (r->may_tear)
 		return;
-	for (bit = 0; bit < NR_BITS; bit++)
-		expect(r, !(fresh & BIT_ULL(bit)) ||
-			  (-counter_in_hw(r, i, bit) & WIDTH) >= BIT_ULL(20),
+	for (bit = 0; bit < NR_BITS; bit++) {
+		near = (-counter_in_hw(r, i, bit) & WIDTH) < BIT_ULL(20);
+		expect(r, !near || !(fresh & BIT_ULL(bit)),
 		       "let loose near its overflow: counter", bit);
+	}
 }
 
 static void expect_in_hardware(struct rule *r, unsigned int i)

@@ -107,13 +107,14 @@ static __always_inline bool xen_pmu_best_left(const struct xen_pmu_vcpu *v,
 
 /*
  * Whether a write of the global control turns counters off and on, and nothing
- * waits for it: so it is whenever perf stops for a moment.
+ * waits for it: so it is whenever perf stops for a moment. What is loose is stale:
+ * it may stop with the others, not start.
  */
 static __always_inline bool xen_pmu_only_switches(const struct xen_pmu_vcpu *v,
 						  u64 after)
 {
 	return !(v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL)) &&
-	       v->counted == v->wanted && !(after & v->stale) &&
+	       !(after & v->stale) &&
 	       !xen_pmu_best_left(v, v->wanted & ~after);
 }
 
