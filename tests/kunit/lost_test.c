@@ -416,6 +416,24 @@ static void lost_unchecked_write(struct kunit *test)
 	}
 }
 
+static bool write_fails(struct bench *b, const char *what)
+{
+	return !strcmp(what, "write");
+}
+
+/* A counter that counts goes on from elsewhere than perf believes. */
+static void lost_counter_refused(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	bench_start(b, 0, 3000);
+	b->fails = write_fails;
+	bench_write_unchecked(b, bench_counter_msr(b, 0), 77);
+	b->fails = NULL;
+	KUNIT_EXPECT_FALSE(test, xen_pmu_available(bench_vcpu(b)));
+	KUNIT_EXPECT_EQ(test, bench_vcpu(b)->value[0], 77);
+}
+
 static int refuse_in_handler(struct pt_regs *regs)
 {
 	struct bench *b = kunit_get_current_test()->priv;
@@ -579,6 +597,7 @@ static struct kunit_case lost_cases[] = {
 	KUNIT_CASE_PARAM(lost_flush_refused_with_filter, intel_gen_params),
 	KUNIT_CASE_PARAM(lost_event_refused_late, fixed_gen_params),
 	KUNIT_CASE_PARAM(lost_unchecked_write, machine_gen_params),
+	KUNIT_CASE_PARAM(lost_counter_refused, machine_gen_params),
 	KUNIT_CASE_PARAM(lost_unchecked_write_in_handler, machine_gen_params),
 	KUNIT_CASE_PARAM(lost_unchecked_write_while_cached, machine_gen_params),
 	KUNIT_CASE_PARAM(lost_absent_counter_enabled, intel_gen_params),
