@@ -534,19 +534,6 @@ static void interrupt_of_loose_while_tidied(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 77);
 }
 
-/* Nor does perf see it in hardware's status. */
-static void interrupt_of_loose_in_status(struct kunit *test)
-{
-	struct bench *b = test->priv;
-	u64 val;
-
-	bench_start(b, 0, 77);
-	bench_stop(b, 0);
-	model_hw_of(b->m, 0)->global_status |= 1;
-	bench_read(b, MSR_CORE_PERF_GLOBAL_STATUS, &val);
-	KUNIT_EXPECT_EQ(test, val, !LAZY);
-}
-
 static void retire_in_xen(struct bench *b)
 {
 	model_retire(b->m, 0, true, 50, 50);
@@ -809,7 +796,6 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_flag_lost, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_event_refused, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_of_loose_while_tidied, machine_gen_params),
-	KUNIT_CASE_PARAM(interrupt_of_loose_in_status, intel_gen_params),
 	KUNIT_CASE_PARAM(interrupt_starts_with_new_control, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_after_the_last_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, two_gen_params),

@@ -568,8 +568,6 @@ static u64 read_counter(struct xen_pmu_vcpu *v, unsigned int counter)
 int xen_pmu_lazy_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		      u64 *val, u8 flags)
 {
-	int err;
-
 	if (xen_pmu_cached(v))
 		xen_pmu_lazy_enter(v);
 	if (v->home == XEN_PMU_HOME_PAGE || v->home == XEN_PMU_HOME_NONE ||
@@ -584,11 +582,8 @@ int xen_pmu_lazy_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		*val = xen_pmu_control(&v->want, reg);
 		return 0;
 	}
-	err = xen_pmu_regs_read(v, reg, msr, val, flags);
-	/* Of the status, no overflow of what perf has stopped. */
-	if (reg == XEN_PMU_GLOBAL_STATUS)
-		*val &= ~xen_pmu_loose(v);
-	return err;
+	/* Of the status Xen has what was in the page, no overflow of a loose counter. */
+	return xen_pmu_regs_read(v, reg, msr, val, flags);
 }
 
 /**
