@@ -110,6 +110,8 @@ PARTS = {
     "groups": Storm("groups", "a group begins and ends as one", 100, 8),
     "module": Storm("module", "the module comes and goes, stock kernel", 100, 6, "stock"),
     "fuzz": Seeds("fuzz", "random programs on perf_event_open(), Xen 4.17 and 4.20", 1000, 6, 10),
+    "checked": Seeds("fuzz-checked", "the same on a kernel that checks locks, sleeping and objects",
+                     200, 8, 10),
     "mix": Seeds("mix", "random mixes of events, both Xens, four processors", 1000, 9, 20),
     "page": Units("xen_pmu_hostile", "random writes to the page, under KASAN", 10**8, 1e-4,
                   "hostile_test.cases"),
