@@ -471,6 +471,25 @@ static void interrupt_in_the_stop_of_two(struct kunit *test)
 	expect_handled_in_the_stop(test);
 }
 
+/* And of one of several that have a control in common. */
+static void interrupt_in_the_stop_of_one_fixed(struct kunit *test)
+{
+	struct bench *b = test->priv;
+
+	if (bench_nr_fixed(b) < 2)
+		return;
+
+	b->handler = handler;
+	bench_write(b, MSR_CORE_PERF_FIXED_CTR0, START);
+	bench_write(b, MSR_CORE_PERF_FIXED_CTR_CTRL, 0xbb);
+	bench_write(b, MSR_CORE_PERF_GLOBAL_CTRL, BIT_ULL(32) | BIT_ULL(33));
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+	bench_write(b, MSR_CORE_PERF_FIXED_CTR_CTRL, 0xb0);
+	KUNIT_EXPECT_EQ(test, handled, 1);
+	KUNIT_EXPECT_FALSE(test, xen_pmu_cached(bench_vcpu(b)));
+}
+
 /* What is stopped near its overflow does not count when another starts. */
 static void interrupt_not_of_what_is_stopped(struct kunit *test)
 {
@@ -794,6 +813,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_before_the_stop, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_in_the_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_in_the_stop_of_two, fixed_gen_params),
+	KUNIT_CASE_PARAM(interrupt_in_the_stop_of_one_fixed, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_not_of_what_is_stopped, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_before_the_save, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_races_with_write, two_gen_params),

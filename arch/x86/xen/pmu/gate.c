@@ -103,20 +103,10 @@ static noinline void wrote(struct xen_pmu_vcpu *v, u32 msr, u8 entry, u64 val,
 	report("write to", msr, ret, err);
 }
 
-/* Whether perf stops counters by a write, which it has not noted yet. */
-static bool stops(unsigned int reg, u64 val)
+/* Of what ran before a write: whether perf has stopped any, and an overflow waits. */
+static __always_inline void handle_what_waits(struct xen_pmu_vcpu *v, u64 ran)
 {
-	if (reg == XEN_PMU_GLOBAL_CTRL)
-		return !val;
-
-	return reg >= XEN_PMU_CONTROL && reg < XEN_PMU_CONTROLS_END &&
-	       !xen_pmu_arms(reg, val);
-}
-
-static __always_inline void handle_what_waits(struct xen_pmu_vcpu *v,
-					      unsigned int reg, u64 val)
-{
-	if (unlikely(xen_pmu_lazy_entered(v)) && stops(reg, val))
+	if (unlikely(xen_pmu_lazy_entered(v)) && ran & ~xen_pmu_enabled(&v->held))
 		xen_pmu_handle_early(v);
 }
 
@@ -124,10 +114,11 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 			       u64 val, int *err)
 {
 	bool on = irqs_off();
+	u64 ran = xen_pmu_running(v);
 	int ret;
 
 	ret = xen_pmu_lazy_write(v, reg_of(entry), msr, val, entry);
-	handle_what_waits(v, reg_of(entry), val);
+	handle_what_waits(v, ran);
 	irqs_back(on);
 	if (unlikely(ret || err))
 		wrote(v, msr, entry, val, ret, err);
@@ -136,7 +127,8 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 static noinline void switched_late(struct xen_pmu_vcpu *v, u64 val, bool away)
 {
 	xen_pmu_lazy_switched_late(v, away);
-	handle_what_waits(v, XEN_PMU_GLOBAL_CTRL, val);
+	/* It stops all or none. */
+	handle_what_waits(v, val ? 0 : ~0ULL);
 }
 
 static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
