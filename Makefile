@@ -23,7 +23,7 @@ help:
 	@echo "make kunit            the unit tests, against a model of Xen's vPMU"
 	@echo "                          [SUITE=name] [ARGS=parameters] [CONFIG=plain|debug|eager]"
 	@echo "make mutants          the unit tests against faults, each of which they must find"
-	@echo "                          [MUTANT=text in its line of tests/kunit/mutants]"
+	@echo "                          [MUTANT=text in its line of tests/mutants]"
 	@echo "make e2e              the cases on real Xen [CASE=name] [CPU=amd|intel|...]"
 	@echo "                          [KERNELS=ours|baseline|stock|eager]"
 	@echo "                          [ROUNDS=n, of a storm]"

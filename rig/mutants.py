@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make mutants`: the unit tests against a module with a fault in it, one at a time.
 
-The faults are in tests/kunit/mutants. What a suite does not find is a test that
+The faults are in tests/mutants. What a suite does not find is a test that
 is missing, or code that is not needed.
 """
 
@@ -14,7 +14,7 @@ import subprocess
 from rig import kunit, paths, say
 from rig.say import Problem
 
-LIST = paths.ROOT / "tests/kunit/mutants"
+LIST = paths.ROOT / "tests/mutants"
 MODULE = "arch/x86/xen/pmu"
 COPY = paths.BUILD / "mutants"
 LIMIT = 900         # seconds; more than all suites take to build and to give up

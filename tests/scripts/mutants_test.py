@@ -13,7 +13,7 @@ from rig.say import Problem  # noqa: E402
 
 
 class List(unittest.TestCase):
-    """tests/kunit/mutants."""
+    """tests/mutants."""
 
     def test_each_fits_once(self):
         for mutant in mutants.listed(mutants.LIST.read_text()):
