@@ -30,6 +30,16 @@ work() {
 	wait $programs $!
 }
 
+# beside_work PERF-COMMAND...: counts or samples while they run
+beside_work() {
+	"$@" -- sleep 3600 >rig.out 2>&1 &
+	counting=$!
+	sleep 1
+	work
+	kill -INT $counting
+	wait $counting
+}
+
 # of GROUP EVENT FIELD: what perf stat says of an event of a cgroup
 of() {
 	awk -F, -v g="$1" -v e="$2" -v f="$3" '$3 == e && $4 == g { print $f; exit }' rig.stat
@@ -41,25 +51,15 @@ counted_for() {
 	check "$1: counted all the time" [ "$(of "$2" instructions 6)" = 100.00 ]
 }
 
-$perf stat -a -x, -o rig.stat -e '{instructions,branches}' --for-each-cgroup one,one/inner,two \
-	-- sleep 3600 >rig.out 2>&1 &
-counting=$!
-sleep 1
-work
-kill -INT $counting
-wait $counting
+beside_work $perf stat -a -x, -o rig.stat -e '{instructions,branches}' \
+	--for-each-cgroup one,one/inner,two
 sed 's/^/# /' rig.stat
 counted_for "a group and the one in it" one $((2 * N))
 counted_for "the one in it" one/inner $N
 counted_for "another" two $((2 * N))
 
 # Only programs of the group have samples, and all of theirs.
-$perf record -q -a -e instructions -c $PERIOD -G one -o perf.data -- sleep 3600 >rig.out 2>&1 &
-counting=$!
-sleep 1
-work
-kill -INT $counting
-wait $counting
+beside_work $perf record -q -a -e instructions -c $PERIOD -G one -o perf.data
 $perf script -F comm 2>/dev/null | awk '{ n[$1]++ } END { for (c in n) print c, n[c] }' >rig.comms
 sed 's/^/# samples of /' rig.comms
 for name in one inner; do
