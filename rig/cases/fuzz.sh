@@ -8,10 +8,7 @@
 # linux: nmi_watchdog=1 rig_seed=SEEDS
 # timeout: 900
 # A seed may say more: SEED:LAST:FIRST:LEFT-OUT:..., as `rig/run shrink` does.
-case ${0##*/} in
-fuzz.sh) ROUNDS=150 ;;
-*) ROUNDS=30 ;;	# each takes many times as long
-esac
+ROUNDS=150
 . "${0%/*}/storm.sh"
 # What checks has instructions of its own, in every tick and system call.
 [ "${0##*/}" = fuzz.sh ] || OWN=$((OWN + 2))
