@@ -3,7 +3,8 @@
 
 Three times: as they are, with the checkers that find what a test does not look
 at (memory, locking, sleeping), and with every write reaching hardware at once.
-Their fragments are in tests/kunit/.
+Their fragments are in tests/kunit/. And once more, on the lines that are tried in
+short, in the kernel that the cases run in: nothing but the tests is compiled for it.
 """
 
 import os
@@ -17,6 +18,7 @@ from rig.say import Problem
 FOLDER = paths.ROOT / "tests" / "kunit"
 SUITES = {"plain": ("kunitconfig",), "debug": ("kunitconfig", "debug.config"),
           "eager": ("kunitconfig", "eager.config")}
+CASES = "cases"     # the configuration of lint's kernel: the cases' with the tests in it
 # Random tests of what has been through the long ones elsewhere
 SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
          "hostile_test.cases=300000", "fault_test.pairs=100")
@@ -57,15 +59,26 @@ def _splats(text):
     return re.findall(r"BUG: .*|WARNING: (?:CPU|possible|suspicious).*", text)
 
 
+def _configuration(line, name):
+    """The files for kunit.py that make one configuration."""
+    if name == CASES:
+        like = kernel.Kernel(line, "lint")
+        kernel.configure(like, kernel.make_command(like))
+        return [like.objects / ".config"]
+    if name not in SUITES:
+        raise Problem(f"CONFIG={name} is none; it can be: {', '.join((*SUITES, CASES))}.")
+    fragments = [FOLDER / file for file in SUITES[name]]
+    absent = [path for path in fragments if not path.is_file()]
+    if absent:
+        raise Problem(f"There is no KUnit configuration {absent[0].relative_to(paths.ROOT)}.")
+    return fragments
+
+
 def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
     """One configuration, of which one suite ``only``; returns (passed, failed).
 
     ``arguments`` are parameters of the tests, instead of those of the configuration.
     """
-    fragments = [FOLDER / file for file in SUITES[name]]
-    absent = [path for path in fragments if not path.is_file()]
-    if absent:
-        raise Problem(f"There is no KUnit configuration {absent[0].relative_to(paths.ROOT)}.")
     ours = kernel.Kernel(line)
     qemu, *firmware = qemu_build.build()
     label = f"kunit-{name}" if line == kernel.DEFAULT_LINE else f"kunit-{line}-{name}"
@@ -77,7 +90,7 @@ def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
         objects = ours.source / f"{kernel.OBJECTS}{label}"
         kernel.make_objects(objects)
         command = ["python3", "tools/testing/kunit/kunit.py", "run", "--arch=x86_64",
-                   *(f"--kunitconfig={path}" for path in fragments),
+                   *(f"--kunitconfig={path}" for path in _configuration(line, name)),
                    *(f"--kernel_args={word}" for word in arguments or ARGUMENTS.get(name, ())),
                    f"--build_dir={objects}", f"--jobs={kernel.JOBS}", f"--timeout={timeout:.0f}",
                    "--make_options=CC=ccache gcc", "--make_options=HOSTCC=ccache gcc",
