@@ -152,7 +152,7 @@ def test(line):
     parts = [(part, line) for part in parts]
     for other in it.lines() if line == DEFAULT_LINE else ():
         if other != line:
-            parts += [(lambda line: units.run(line, [units.CASES], units.SHORT), other),
+            parts += [(lambda line: units.run(line, ["plain"], units.SHORT), other),
                       (lambda line: cases.run(line, ON_OTHER_LINES, kernels="ours"), other)]
             if other in stock.LINES:
                 parts.append((lambda line: cases.run(line, "module", kernels="stock"), other))

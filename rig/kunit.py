@@ -3,8 +3,9 @@
 
 Three times: as they are, with the checkers that find what a test does not look
 at (memory, locking, sleeping), and with every write reaching hardware at once.
-Their fragments are in tests/kunit/. And once more, on the lines that are tried in
-short, in the kernel that the cases run in: nothing but the tests is compiled for it.
+The checkers' kernel is that of the fragments in tests/kunit/, which are there for
+whoever has nothing but a kernel's tree; the others are the cases' with the tests in
+it: nothing else is compiled for them.
 """
 
 import os
@@ -16,9 +17,7 @@ from rig import kernel, paths, qemu_build, say
 from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
-SUITES = {"plain": ("kunitconfig",), "debug": ("kunitconfig", "debug.config"),
-          "eager": ("kunitconfig", "eager.config")}
-CASES = "cases"     # the configuration of lint's kernel: the cases' with the tests in it
+CONFIGURATIONS = ("plain", "debug", "eager")
 # Random tests of what has been through the long ones elsewhere
 SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
          "hostile_test.cases=300000", "fault_test.pairs=100")
@@ -61,17 +60,13 @@ def _splats(text):
 
 def _configuration(line, name):
     """The files for kunit.py that make one configuration."""
-    if name == CASES:
-        like = kernel.Kernel(line, "lint")
-        kernel.configure(like, kernel.make_command(like))
-        return [like.objects / ".config"]
-    if name not in SUITES:
-        raise Problem(f"CONFIG={name} is none; it can be: {', '.join((*SUITES, CASES))}.")
-    fragments = [FOLDER / file for file in SUITES[name]]
-    absent = [path for path in fragments if not path.is_file()]
-    if absent:
-        raise Problem(f"There is no KUnit configuration {absent[0].relative_to(paths.ROOT)}.")
-    return fragments
+    if name not in CONFIGURATIONS:
+        raise Problem(f"CONFIG={name} is none; it can be: {', '.join(CONFIGURATIONS)}.")
+    if name == "debug":
+        return [FOLDER / "kunitconfig", FOLDER / "debug.config"]
+    like = kernel.Kernel(line, "lint", name if name == "eager" else "")
+    kernel.configure(like, kernel.make_command(like))
+    return [like.objects / ".config"]
 
 
 def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
@@ -119,7 +114,7 @@ def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
     return passed, failed if passed else max(failed, 1)
 
 
-def run(line, names=tuple(SUITES), arguments=()):
+def run(line, names=CONFIGURATIONS, arguments=()):
     """The configurations; returns (passed, failed). ``arguments`` are run_suite()'s."""
     say.section(f"unit tests, kernel {line}")
     return tuple(sum(column) for column in zip(*(

@@ -3,6 +3,7 @@
 # cpus: amd intel
 # kernel: checked
 # kernels: ours
+# run: soak
 # smp: 2
 # linux: nmi_watchdog=1 rig_seed=SEEDS
 # timeout: 900
