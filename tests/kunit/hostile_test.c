@@ -389,6 +389,7 @@ static void expect_in_page(struct hostile *h)
 		if (reg[i].slot)
 			KUNIT_ASSERT_TRUE_MSG(h->test,
 					      reg[i].slot >= offsetof(struct xen_pmu_data, pmu.c) &&
+					      IS_ALIGNED(reg[i].slot, sizeof(u64)) &&
 					      reg[i].slot <= PAGE_SIZE - sizeof(u64),
 					      "register %u at %u", i, reg[i].slot);
 }

@@ -119,7 +119,7 @@ static const struct {
 	{ 64, 8 }, { 72, 16 }, { 8, 4096 }, { 72, 4096 }, { 4096, 4104 },
 	{ 0xfffffff8, 0xffffffff }, { 0xfffffff8, 32 }, { 8, 0xfffffff8 },
 	{ 72, 0x80000000 }, { 3800, 3992 }, { 80, 3992 }, { 76, 100 },
-	{ 128, 127 }, { 0x7fffffff, 0x80000007 },
+	{ 76, 104 }, { 128, 127 }, { 0x7fffffff, 0x80000007 },
 };
 
 static unsigned int bad_layout;

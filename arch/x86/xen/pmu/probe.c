@@ -44,14 +44,12 @@ static bool control_holds(const struct xen_pmu *pmu, unsigned int counter)
 							INTEL_FIXED_0_ENABLE_PMI));
 }
 
-/* Two values, since what reads as one always may be it by chance. */
 static bool counter_answers(const struct xen_pmu *pmu, unsigned int counter)
 {
-	u32 msr = pmu->reg[counter].msr;
+	const struct xen_pmu_reg *reg = &pmu->reg[counter];
 
 	return control_holds(pmu, counter) &&
-	       holds(msr, pmu->reg[counter].width, 0x5a5a) &&
-	       holds(msr, pmu->reg[counter].width, 0x2525);
+	       holds(reg->msr, reg->width, 0x5a5a);
 }
 
 /* How many of @n answer, from the first to the first that does not. */
