@@ -10,10 +10,12 @@ N=80000000
 PERIOD=396269
 
 figure vcpus "$(nproc)"
-# All at once, each with a program of its own length
+# All at once, each with a program of its own length. perf is on the program's vCPU: who
+# leaves a program that was on another one before waits until that is done with its memory,
+# in smp_call_function_many_cond() and for as long as Xen keeps that vCPU off.
 for cpu in $(seq 0 $(($(nproc) - 1))); do
-	$perf stat -x, -o "stat.$cpu" -e '{instructions:u,r00c0:u}' -- \
-		taskset -c "$cpu" loop $((N + cpu * N / 4)) >/dev/null 2>&1 &
+	taskset -c "$cpu" $perf stat -x, -o "stat.$cpu" -e '{instructions:u,r00c0:u}' -- \
+		loop $((N + cpu * N / 4)) >/dev/null 2>&1 &
 done
 wait
 for cpu in $(seq 0 $(($(nproc) - 1))); do
