@@ -8,13 +8,13 @@ from rig import paths, processors, truth
 from rig.say import Problem
 
 FOLDER = paths.RIG / "cases"
-LIBRARY = {"lib", "storm"}       # scripts in that folder that are no cases
+LIBRARY = {"lib", "storm", "asleep"}     # scripts in that folder that are no cases
 KERNELS = ("ours", "baseline")
 STOCK = "stock"         # the distribution's kernel, with our module; where it is asked for
 EAGER = "eager"         # ours without the laziness; by name only
 KINDS = (*KERNELS, STOCK, EAGER)
 KNOWN = {"about", "cpus", "kernels", "xen", "smp", "timeout", "boot", "linux", "kernel",
-         "image", "xens", "run"}
+         "image", "xens", "run", "to"}
 
 # What a healthy kernel never says. Xen's own "WARNING: ..." starts with (XEN).
 FATAL = re.compile(r"^(?:\(XEN\) .*(?:Xen BUG|FATAL|Assertion|Xen call trace)|"
@@ -39,7 +39,12 @@ class Case:
     bare: bool
     image: tuple        # what the image has besides what all have, such as "tools"
     xens: tuple         # versions of Xen; none: the default one
-    by: str             # what runs it, "machines"; none: all who run cases
+    to: tuple           # (processor, place) pairs: it ends on another machine, of that place
+    by: str             # what runs it, "machines" or "soak"; none: all who run cases
+
+    def places(self, cpu):
+        """Where it ends if it begins on a processor; None: on the same machine."""
+        return [place for start, place in self.to if start == cpu] or [None]
 
 
 def _read(path):
@@ -52,7 +57,7 @@ def _read(path):
             head[found[1]] = found[2]
     if "about" not in head:
         raise Problem(f"{path} has no line '# about: ...' in its head, as every case must.")
-    cpus = head.get("cpus", "amd intel")
+    cpus, to = head.get("cpus", "amd intel"), head.get("to", "").split()
     return Case(name=path.stem, about=head["about"],
                 cpus=tuple(processors.PROCESSORS if cpus == "all" else cpus.split()),
                 kernels=tuple(head.get("kernels", "ours baseline").split()),
@@ -61,7 +66,8 @@ def _read(path):
                 smp=int(head.get("smp", "1")), timeout=float(head.get("timeout", "240")),
                 bare=head.get("boot", "xen") == "bare",
                 image=tuple(head.get("image", "").split()),
-                xens=tuple(head.get("xens", "").split()), by=head.get("run", ""))
+                xens=tuple(head.get("xens", "").split()),
+                to=tuple(zip(to[::2], to[1::2])), by=head.get("run", ""))
 
 
 def every():
@@ -95,12 +101,22 @@ def choose(name, cpu):
 class Verdict:
     """What a run of a case came to."""
 
-    passed: list
-    failed: list        # (name, why)
-    skipped: list
-    figures: dict       # name -> "value unit"
-    spent: list         # (percent, name): how much of its tolerance a passed one took
+    passed: list = dataclasses.field(default_factory=list)
+    failed: list = dataclasses.field(default_factory=list)      # (name, why)
+    skipped: list = dataclasses.field(default_factory=list)
+    figures: dict = dataclasses.field(default_factory=dict)     # name -> "value unit"
+    # (percent, name): how much of its tolerance a passed one took
+    spent: list = dataclasses.field(default_factory=list)
     fatal: str | None = None
+
+    def add(self, other):
+        """What the next machine of the same run came to."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.figures |= other.figures
+        self.spent += other.spent
+        self.fatal = self.fatal or other.fatal
 
 
 def _doubt(snapshots, claim):
@@ -120,7 +136,7 @@ def judge(console, snapshots, timed_out=False, limit=0):
 
     ``snapshots`` are QEMU's, for what the case leaves to compare.
     """
-    verdict = Verdict([], [], [], {}, [])
+    verdict = Verdict()
     plan, last, why = None, None, {}
     for line in console.splitlines():
         if found := re.match(r"(not )?ok (\d+) - (.*?)(?: # SKIP (.*))?$", line):

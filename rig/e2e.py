@@ -6,11 +6,13 @@ shown, and does not count.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import os
 import random
 import re
+import tempfile
 
 from rig import boot, cases, host, kernel, paths, processors, say, stock, truth
 from rig.say import Problem
@@ -19,6 +21,7 @@ AT_ONCE = 2
 ROUND = 5           # seconds that one may take
 SEEDS = "SEEDS"     # in what a case adds to Linux's command line: those of seeds()
 FIXED_SEED = 1
+CARRIED = 256        # MiB of what a case may carry from one machine to the next
 CLOSE = 85          # percent of a tolerance, from which on a check is worth a look
 
 
@@ -34,13 +37,31 @@ class Run:
     counts: bool        # or is it here for comparison only?
     rounds: int = 0     # of a case that does something many times; 0: as many as it says
     seeds: str = ""     # of a random one, with + between them
+    to: str = None      # PROCESSOR, with /XEN or /WORD of Xen's: the machine where it ends
     verdict: cases.Verdict = None
     seconds: float = 0
     log: object = None
 
     @property
+    def stations(self):
+        """The machines it is on, one after the other: (processor, Xen's version, its options)."""
+        here = [(self.cpu, self.xen, self.case.xen)]
+        if not self.to:
+            return here
+        cpu, *words = self.to.split("/")
+        xen = next((word for word in words if word in host.XENS), host.default_xen())
+        return [*here, (cpu, xen, " ".join(word for word in words if word not in host.XENS))]
+
+    @property
+    def title(self):
+        """Of its rows in the table."""
+        return f"{self.case.name} to {self.to}" if self.to else self.case.name
+
+    @property
     def name(self):
         parts = [self.case.name, self.cpu, self.kind]
+        if self.to:
+            parts.append("to-" + re.sub(r"[^\w.]", "-", self.to))
         if self.xen != host.default_xen():
             parts.append(self.xen)
         if self.line != kernel.DEFAULT_LINE:
@@ -61,8 +82,9 @@ def plan(line, name, cpu, wanted, ours, **times):
     kinds = [kind for kind in asked if ours or kind == "baseline"]
     if line not in stock.LINES:
         kinds = [kind for kind in kinds if kind != cases.STOCK]
-    runs = [Run(case, model, kind, xen, line, kind != "baseline" or "ours" not in kinds, **times)
-            for case, model in cases.choose(name, cpu)
+    runs = [Run(case, model, kind, xen, line, kind != "baseline" or "ours" not in kinds, to=place,
+                **times)
+            for case, model in cases.choose(name, cpu) for place in case.places(model)
             for xen in ([host.default_xen()] if case.bare else host.wanted_xens(case.xens))
             for kind in kinds if runs_on(case, kind, wanted)]
     if not runs:
@@ -94,9 +116,10 @@ def kernel_of(run):
 
 def parts_for(line, runs):
     """All that these runs boot."""
+    xens = [(run, xen) for run in runs for _, xen, _ in run.stations]
     return host.parts(line, sorted({kernel_of(run) for run in runs}),
-                      sorted({(kernel_of(run), run.case.image, run.xen) for run in runs}),
-                      sorted({run.xen for run in runs}))
+                      sorted({(kernel_of(run), run.case.image, xen) for run, xen in xens}),
+                      sorted({xen for _, xen in xens}))
 
 
 def rounds():
@@ -112,27 +135,47 @@ def limit(run):
     return run.case.timeout + ROUND * run.rounds
 
 
-def machine(run, parts):
-    """The machine a case asks for."""
-    kind, processor = kernel_of(run), processors.get(run.cpu)
+def machine(run, parts, station=0, more=()):
+    """The machine a case asks for; ``station``: which of those it is on."""
+    cpu, xen, xen_args = run.stations[station]
+    kind, processor = kernel_of(run), processors.get(cpu)
     return boot.Machine(
         qemu=parts.qemu, kernel=parts.kernels[kind],
-        initrd=parts.images[kind, run.case.image, run.xen],
-        xen=None if run.case.bare else parts.xens[run.xen], cpu=run.cpu, smp=run.case.smp,
-        xen_args=run.case.xen, timeout=limit(run),
+        initrd=parts.images[kind, run.case.image, xen],
+        xen=None if run.case.bare else parts.xens[xen], cpu=cpu, smp=run.case.smp,
+        xen_args=xen_args, timeout=limit(run), more=more,
         linux_args=f"rig_case={run.case.name} rig_cpu={run.cpu} rig_kernel={run.kind} "
-                   f"rig_xen={run.xen} rig_counters={processor.general}+{processor.fixed} "
+                   f"rig_xen={xen} rig_counters={processor.general}+{processor.fixed} "
                    f"rig_rounds={run.rounds or ''} "
+                   + (f"rig_to={run.to} rig_station={station + 1} " if run.to else "")
                    + (stock.LINUX if run.kind == cases.STOCK else "")
                    + run.case.linux.replace(SEEDS, run.seeds))
 
 
+@contextlib.contextmanager
+def carried(run):
+    """QEMU's options for the memory that all machines of a run have, one after the other."""
+    if not run.to:
+        yield ()
+        return
+    with tempfile.NamedTemporaryFile(dir=paths.BUILD, prefix="carried-") as file:
+        file.truncate(CARRIED << 20)
+        yield ("-object", f"memory-backend-file,id=carried,size={CARRIED}M,share=on,"
+                          f"mem-path={file.name}", "-device", "ivshmem-plain,memdev=carried")
+
+
 def carry_out(run, parts):
-    """Boot one case and judge its console."""
-    result = boot.run(machine(run, parts), paths.LOGS / f"{run.name}.log")
-    run.log, run.seconds = result.log, result.seconds
-    run.verdict = cases.judge(result.console, truth.read(result.truth), result.timed_out,
-                              limit(run))
+    """Boot one case and judge its console, or the consoles of its machines."""
+    run.verdict = cases.Verdict()
+    with carried(run) as more:
+        for station in range(len(run.stations)):
+            log = paths.LOGS / (f"{run.name}-{station}.log" if station else f"{run.name}.log")
+            result = boot.run(machine(run, parts, station, more), log)
+            run.log, run.seconds = result.log, run.seconds + result.seconds
+            run.verdict.add(cases.judge(result.console, truth.read(result.truth),
+                                        result.timed_out, limit(run)))
+            if run.verdict.failed:
+                break
     if run.verdict.fatal and run.counts:
         run.verdict.failed.append(("a clean console", run.verdict.fatal))
     return run
@@ -180,7 +223,7 @@ def table(runs):
         total = good + len(run.verdict.failed)
         entries = {"": f"{good}/{total} ok"} | run.verdict.figures
         for figure, value in entries.items():
-            row = (run.case.name, figure)
+            row = (run.title, figure)
             if row not in rows:
                 rows.append(row)
             cells[row, column] = value

@@ -107,6 +107,8 @@ PARTS = {
     "domains": Storm("storm-domains", "a domain comes and goes beside a profile in mode all", 200, 12,
                      "ours"),
     "suspend": Storm("suspend", "a domain is saved and restored, with perf in it", 100, 8),
+    "elsewhere": Storm("elsewhere-others", "a domain is restored on another machine: another "
+                       "model, vendor or Xen, or one without a vPMU", 1, 600),
     "groups": Storm("groups", "a group begins and ends as one", 100, 8),
     "module": Storm("module", "the module comes and goes, stock kernel", 100, 6, "stock"),
     "fuzz": Seeds("fuzz", "random programs on perf_event_open(), Xen 4.17 and 4.20", 1000, 6, 10),
