@@ -21,7 +21,7 @@ AT_ONCE = 2
 ROUND = 5           # seconds that one may take
 SEEDS = "SEEDS"     # in what a case adds to Linux's command line: those of seeds()
 FIXED_SEED = 1
-CARRIED = 256        # MiB of what a case may carry from one machine to the next
+CARRIED = 256       # MiB of what a case may carry from one machine to the next
 CLOSE = 85          # percent of a tolerance, from which on a check is worth a look
 
 
