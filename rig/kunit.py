@@ -18,6 +18,8 @@ from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
 CONFIGURATIONS = ("plain", "debug", "eager")
+# Where they are built: of two that differ in an option of ours, make compiles what asks for it
+FOLDERS = {"plain": "plain", "debug": "debug", "eager": "plain"}
 # Random tests of what has been through the long ones elsewhere
 SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
          "hostile_test.cases=300000", "fault_test.pairs=100")
@@ -76,16 +78,17 @@ def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
     """
     ours = kernel.Kernel(line)
     qemu, *firmware = qemu_build.build()
-    label = f"kunit-{name}" if line == kernel.DEFAULT_LINE else f"kunit-{line}-{name}"
-    log = paths.LOGS / f"{label}.log"
+    label = "kunit" if line == kernel.DEFAULT_LINE else f"kunit-{line}"
+    log = paths.LOGS / f"{label}-{name}.log"
     env = kernel.environment()
     env["PATH"] = f"{Path(qemu).parent}:{env['PATH']}"
     with kernel.reserved(ours):
         kernel.prepare_tree(ours)
-        objects = ours.source / f"{kernel.OBJECTS}{label}"
+        configuration = _configuration(line, name)
+        objects = ours.source / f"{kernel.OBJECTS}{label}-{FOLDERS[name]}"
         kernel.make_objects(objects)
         command = ["python3", "tools/testing/kunit/kunit.py", "run", "--arch=x86_64",
-                   *(f"--kunitconfig={path}" for path in _configuration(line, name)),
+                   *(f"--kunitconfig={path}" for path in configuration),
                    *(f"--kernel_args={word}" for word in arguments or ARGUMENTS.get(name, ())),
                    f"--build_dir={objects}", f"--jobs={kernel.JOBS}", f"--timeout={timeout:.0f}",
                    "--make_options=CC=ccache gcc", "--make_options=HOSTCC=ccache gcc",
