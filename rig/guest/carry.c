@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define START	4096		/* of the file; before it is its length */
-#define PIECE	(1 << 20)
+#define PIECE	0x100000
 
 static void fail(const char *what)
 {
