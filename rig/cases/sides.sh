@@ -2,10 +2,10 @@
 # about: samples of user or kernel mode are of that side, and of the right number
 # cpus: amd intel
 . "${0%/*}/lib.sh"
-PERIOD=200000
+PERIOD=100000
 cat >forks.sh <<'W'
 i=0
-while [ $i -lt 60 ]; do
+while [ $i -lt 120 ]; do
 	loop 400000
 	i=$((i + 1))
 done
