@@ -17,8 +17,7 @@ from rig import kernel, paths, qemu_build, say
 from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
-CONFIGURATIONS = ("plain", "debug", "eager")
-# Where they are built: of two that differ in an option of ours, make compiles what asks for it
+# The configurations, and where they are built: of two that differ in an option of ours, make compiles what asks for it
 FOLDERS = {"plain": "plain", "debug": "debug", "eager": "plain"}
 # Random tests of what has been through the long ones elsewhere
 SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
@@ -62,8 +61,8 @@ def _splats(text):
 
 def _configuration(line, name):
     """The files for kunit.py that make one configuration."""
-    if name not in CONFIGURATIONS:
-        raise Problem(f"CONFIG={name} is none; it can be: {', '.join(CONFIGURATIONS)}.")
+    if name not in FOLDERS:
+        raise Problem(f"CONFIG={name} is none; it can be: {', '.join(FOLDERS)}.")
     if name == "debug":
         return [FOLDER / "kunitconfig", FOLDER / "debug.config"]
     like = kernel.Kernel(line, "lint", name if name == "eager" else "")
@@ -117,7 +116,7 @@ def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
     return passed, failed if passed else max(failed, 1)
 
 
-def run(line, names=CONFIGURATIONS, arguments=()):
+def run(line, names=tuple(FOLDERS), arguments=()):
     """The configurations; returns (passed, failed). ``arguments`` are run_suite()'s."""
     say.section(f"unit tests, kernel {line}")
     return tuple(sum(column) for column in zip(*(

@@ -48,8 +48,8 @@ for event in instructions instructions:D; do
 	if [ -n "$why" ]; then
 		counted_in_part $event 35 12
 	else
-		check "$event: counted all of the time" [ "$(told $event 6)" = 100.00 ]
-		near "$event: none is lost" "$(percent "$(told $event 2)" $N)" 100.7 0.7
+		check "$event: counted all of the time" [ "$(told task $event 6)" = 100.00 ]
+		near "$event: none is lost" "$(percent "$(told task $event)" $N)" 100.7 0.7
 	fi
 done
 numbers=$(shorts | grep -vc '^<not')

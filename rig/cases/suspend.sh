@@ -5,24 +5,15 @@
 # smp: 2
 # linux: rootfstype=ramfs
 # timeout: 400
-. "${0%/*}/lib.sh"
+. "${0%/*}/asleep.sh"
 ROUNDS=${RIG_ROUNDS:-1}
 # Instructions of the program that is interrupted: four seconds, and as long as the
 # domain runs between two of many times
 N=$((2000000000 + (ROUNDS - 1) * 300000000))
 PERIOD=1000000
 LATER=400000000
-log=/var/log/xen/console/guest-sleeper.log
 
-dom0_programs sleeper
-cat >sleeper/init <<W
-#!/bin/sh
-export PATH=/usr/local/bin:/usr/bin:/bin HOME=/ PERF_PAGER=cat
-mkdir -p /proc /sys /tmp
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-cd /tmp
-echo "asleep soon"
+asleep <<W
 # One task with its events, and a whole vCPU with its own.
 perf stat -x, -o cpu1 -C 1 -e instructions -- taskset -c 1 loop $N &
 perf record -q -e instructions -c $PERIOD -o perf.data -- \
@@ -35,17 +26,7 @@ for file in cpu1 task later; do
 done
 sed 's/^ */symbol,/; s/ .* /,/' symbols
 cat /proc/interrupts | sed -n 's/^/# /; / pmu/p'
-dmesg | grep -iE 'xen_pmu|vpmu' | sed 's/^/# /'
-echo "awake"
-while :; do sleep 1000; done
 W
-ramdisk sleeper
-rm -r sleeper
-
-# told FILE [EVENT]: what the domain's perf stat counted
-told() {
-	awk -F, -v f="$1" -v e="$2" '$1 == f && $4 == e { print $2; exit }' $log | tr -d '\r'
-}
 
 toolstack
 domain sleeper 200 2

@@ -72,11 +72,13 @@ static void carry_in(char *memory, size_t size, const char *name)
 	uint64_t length, done;
 	size_t part;
 
-	memcpy(&length, memory, sizeof(length));
-	if (!length || length > size - START)
-		errno = ENODATA;
-	if (fd < 0 || !piece || !length || length > size - START)
+	if (fd < 0 || !piece)
 		fail(name);
+	memcpy(&length, memory, sizeof(length));
+	if (!length || length > size - START) {
+		errno = ENODATA;
+		fail(name);
+	}
 	for (done = 0; done < length; done += part) {
 		part = length - done < PIECE ? length - done : PIECE;
 		memcpy(piece, memory + START + done, part);
