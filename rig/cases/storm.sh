@@ -17,10 +17,12 @@ xen_free() {
 	[ ! -e /usr/local/bin/xl ] || xl info | awk '$1 == "free_memory" { print $3 }'
 }
 
+# free_pages: with those that CPUs keep at hand; some hundred each, more or less by chance
 free_pages() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
-	awk '$1 == "nr_free_pages" { print $2 }' /proc/vmstat
+	cat /proc/sys/vm/stat_refresh
+	awk '$2 == "free" { free += $3 } $1 == "count:" { free += $2 } END { print free }' /proc/zoneinfo
 }
 
 # right: are both CPUs' counts and samples what they should be?
