@@ -11,12 +11,13 @@
 
 #include <xen/pmu.h>
 
-#include "lazy.h"
+#include "quick.h"
 
 DEFINE_STATIC_KEY_FALSE(xen_pmu_key);
 struct xen_pmu_map xen_pmu_map __read_mostly;
 
-/* Its entry in the map; it has no flags. */
+/* Their entries in the map; they have no flags. */
+#define FIXED_CTRL	(XEN_PMU_ENTRY | XEN_PMU_FIXED_CTRL)
 #define GLOBAL_CTRL	(XEN_PMU_ENTRY | XEN_PMU_GLOBAL_CTRL)
 
 static unsigned int reg_of(u8 entry)
@@ -124,21 +125,103 @@ static noinline void write_reg(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
 		wrote(v, msr, entry, val, ret, err);
 }
 
-static noinline void switched_late(struct xen_pmu_vcpu *v, u64 val, bool away)
+/* An overflow has come in the middle. Nothing has stopped that it could be of. */
+static noinline void wrote_late(struct xen_pmu_vcpu *v)
 {
-	xen_pmu_lazy_switched_late(v, away);
-	/* It stops all or none. */
-	handle_what_waits(v, val ? 0 : ~0ULL);
+	xen_pmu_lazy_enter(v);
 }
 
-static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val)
+static __always_inline void wrote_quickly(struct xen_pmu_vcpu *v, bool late,
+					  int *err)
+{
+	if (err)
+		*err = 0;
+	if (unlikely(late))
+		wrote_late(v);
+}
+
+/*
+ * Each tries the quick way, and leaves to others as its last call what is more than
+ * that.
+ */
+static noinline void write_other(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+				 u64 val, int *err)
+{
+	if (reg_of(entry) < XEN_PMU_NR_COUNTERS ?
+	    xen_pmu_quick_counter(v, reg_of(entry), entry, val) :
+	    entry == FIXED_CTRL && xen_pmu_quick_fixed(v, val))
+		wrote_quickly(v, false, err);
+	else
+		write_reg(v, msr, entry, val, err);
+}
+
+static noinline void write_select(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+				  u64 val, int *err)
+{
+	bool late = false;
+
+	if (likely(xen_pmu_quick_select(v, reg_of(entry), val, &late)))
+		wrote_quickly(v, late, err);
+	else
+		write_reg(v, msr, entry, val, err);
+}
+
+static noinline void write_global_ctrl(struct xen_pmu_vcpu *v, u64 val, int *err)
+{
+	bool late = false;
+
+	if (likely(xen_pmu_quick_one(v, val, &late)))
+		wrote_quickly(v, late, err);
+	else
+		write_reg(v, MSR_CORE_PERF_GLOBAL_CTRL, GLOBAL_CTRL, val, err);
+}
+
+static noinline void switched_late(struct xen_pmu_vcpu *v, u64 ran, bool away)
+{
+	xen_pmu_lazy_switched_late(v, away);
+	handle_what_waits(v, ran);
+}
+
+static noinline void stop_all(struct xen_pmu_vcpu *v)
+{
+	if (unlikely(!xen_pmu_quick_off(v)))
+		write_global_ctrl(v, 0, NULL);
+	else if (unlikely(xen_pmu_in_page_now(v)))
+		switched_late(v, ~0ULL, false);
+}
+
+static noinline void start_all(struct xen_pmu_vcpu *v, u64 val)
 {
 	bool away;
 
-	if (unlikely(!xen_pmu_irqs_off()) || !xen_pmu_lazy_switch(v, val, &away))
-		write_reg(v, MSR_CORE_PERF_GLOBAL_CTRL, GLOBAL_CTRL, val, NULL);
+	if (unlikely(!xen_pmu_quick_on(v, val, &away)))
+		write_global_ctrl(v, val, NULL);
 	else if (unlikely(away || xen_pmu_in_page_now(v)))
-		switched_late(v, val, away);
+		switched_late(v, 0, away);
+}
+
+static __always_inline bool is_select(u8 entry)
+{
+	const u8 first = XEN_PMU_ENTRY | XEN_PMU_CONTROL;
+
+	return (u8)(entry - first) < XEN_PMU_FIXED_CTRL - XEN_PMU_CONTROL;
+}
+
+static __always_inline void write_outside(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
+					  u64 val, int *err)
+{
+	if (entry != GLOBAL_CTRL) {
+		if (is_select(entry))
+			write_select(v, msr, entry, val, err);
+		else
+			write_other(v, msr, entry, val, err);
+	} else if (err) {
+		write_global_ctrl(v, val, err);
+	} else if (val) {
+		start_all(v, val);
+	} else {
+		stop_all(v);
+	}
 }
 
 static __always_inline u64 vcpu_read(struct xen_pmu_vcpu *v, u32 msr, u8 entry,
@@ -175,10 +258,7 @@ static __always_inline void vcpu_write(struct xen_pmu_vcpu *v, u32 msr,
 	u64 taken = val;
 
 	if (unlikely(!v->handling)) {
-		if (entry == GLOBAL_CTRL && !err)
-			write_global_ctrl(v, val);
-		else
-			write_reg(v, msr, entry, val, err);
+		write_outside(v, msr, entry, val, err);
 		return;
 	}
 

@@ -35,29 +35,11 @@
 
 #include "lazy.h"
 
-/*
- * A counter this close to its overflow is not left loose. Small against the
- * 2^31 events that perf gives a counter that only counts, large against what
- * happens between a switch out and in.
- */
-#define NEAR_OVERFLOW	BIT_ULL(20)
-
 #define GENERAL		GENMASK_ULL(XEN_PMU_MAX_GENERAL - 1, 0)
 
 static bool has_global_ctrl(const struct xen_pmu_vcpu *v)
 {
 	return v->pmu->reg[XEN_PMU_GLOBAL_CTRL].msr;
-}
-
-static __always_inline void note_owed(struct xen_pmu_vcpu *v,
-				      unsigned int control)
-{
-	u64 bit = BIT_ULL(control);
-
-	v->owed &= ~bit;
-	if (xen_pmu_control(&v->want, control) !=
-	    xen_pmu_control(&v->held, control))
-		v->owed |= bit;
 }
 
 static __always_inline void latch(struct xen_pmu_vcpu *v, u64 counters)
@@ -75,14 +57,8 @@ static int reach(struct xen_pmu_vcpu *v, unsigned int control, u64 val)
 	int err = xen_pmu_regs_control(v, control, val);
 
 	if (!err)
-		note_owed(v, control);
+		xen_pmu_note_owed(v, control);
 	return err;
-}
-
-static __always_inline bool is_near(const struct xen_pmu_vcpu *v,
-				    unsigned int counter)
-{
-	return v->pmu->reg[counter].width - v->value[counter] < NEAR_OVERFLOW;
 }
 
 static u64 near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
@@ -91,7 +67,7 @@ static u64 near_overflow(const struct xen_pmu_vcpu *v, u64 counters)
 	u64 near = 0;
 
 	for_each_counter(counter, counters)
-		if (is_near(v, counter))
+		if (xen_pmu_is_near(v, counter, v->value[counter]))
 			near |= BIT_ULL(xen_pmu_bit(counter));
 	return near;
 }
@@ -291,128 +267,11 @@ refused:
 	xen_pmu_lazy_lose(v);
 }
 
-/* ---- One counter that goes on ---- */
-
-/*
- * What perf does to each of its events at every switch, without all that stop(),
- * start() and apply() look at for several. Where there is more to it nothing has
- * changed, and they do it.
- */
-
-/* Leave loose what perf stops. */
-static __always_inline bool leave(struct xen_pmu_vcpu *v, unsigned int counter)
-{
-	u64 bit = BIT_ULL(xen_pmu_bit(counter));
-
-	xen_pmu_regs_fetch(v, counter);
-	if (unlikely(v->home != XEN_PMU_HOME_XEN || xen_pmu_in_page_now(v) ||
-		     is_near(v, counter)))
-		return false;
-
-	v->latched |= bit;
-	v->stale |= bit;
-	v->wanted &= ~bit;
-	v->asked = false;
-	return true;
-}
-
-/* Start what was left so, and is programmed as perf wants. */
-static __always_inline bool resume(struct xen_pmu_vcpu *v, unsigned int counter)
-{
-	u64 bit = BIT_ULL(xen_pmu_bit(counter));
-
-	if (!(v->counted & v->latched & bit) || xen_pmu_is_traced() ||
-	    unlikely(xen_pmu_regs_put(v, counter)))
-		return false;
-
-	hide_overflows(v, bit);
-	xen_pmu_regs_remind(v);
-	v->stale &= ~bit;
-	v->latched &= ~bit;
-	v->wanted |= bit;
-	v->interrupts = !v->asked;
-	return true;
-}
-
-/*
- * A control while perf has the global one off for all that it governs: nothing
- * starts or stops by it. An event that hardware has not, Xen may refuse.
- */
-static __always_inline bool only_noted(struct xen_pmu_vcpu *v,
-				       unsigned int control, u64 val)
-{
-	u64 changed = val ^ xen_pmu_control(&v->held, control);
-
-	if (xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) & xen_pmu_governed(control))
-		return false;
-	if (control < XEN_PMU_FIXED_CTRL && changed & ~ARCH_PERFMON_EVENTSEL_ENABLE)
-		return false;
-
-	xen_pmu_set_control(&v->want, control, val);
-	note_owed(v, control);
-	return true;
-}
-
-/*
- * An event select of which perf changes nothing but that it is enabled. The
- * global control is on for it, or it was only_noted().
- */
-static __always_inline bool toggle(struct xen_pmu_vcpu *v, unsigned int control,
-				   u64 val)
-{
-	unsigned int counter = control - XEN_PMU_CONTROL + XEN_PMU_COUNTER;
-	u64 bit = BIT_ULL(counter);
-
-	if (control >= XEN_PMU_FIXED_CTRL ||
-	    xen_pmu_control(&v->held, control) != (val | ARCH_PERFMON_EVENTSEL_ENABLE))
-		return false;
-
-	if (val & ARCH_PERFMON_EVENTSEL_ENABLE) {
-		if (!resume(v, counter))
-			return false;
-	} else if (!(v->wanted & bit) || !leave(v, counter)) {
-		return false;
-	}
-	xen_pmu_set_control(&v->want, control, val);
-	note_owed(v, control);
-	return true;
-}
-
 /**
- * xen_pmu_lazy_switch_one() - xen_pmu_lazy_switch() of one counter, or of none
- * @v: the vCPU, registers in hardware
- * @val: a value that IA32_PERF_GLOBAL_CTRL takes
- *
- * Return: whether it is done; otherwise nothing has changed.
- */
-bool xen_pmu_lazy_switch_one(struct xen_pmu_vcpu *v, u64 val)
-{
-	u64 after = v->want.armed & val, changed = v->wanted ^ after;
-
-	if (changed) {
-		if (!is_power_of_2(changed))
-			return false;
-		if (!(changed & after)) {
-			if (!xen_pmu_best_left(v, changed) ||
-			    !leave(v, xen_pmu_counter(__ffs64(changed))))
-				return false;
-		} else if (v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL) ||
-			   !resume(v, xen_pmu_counter(__ffs64(changed)))) {
-			return false;
-		}
-	} else if (after) {
-		return false;
-	}
-	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
-	note_owed(v, XEN_PMU_GLOBAL_CTRL);
-	return true;
-}
-
-/**
- * xen_pmu_lazy_switched_late() - what xen_pmu_lazy_switch() left: the vCPU was
- *	away meanwhile, or an overflow came
+ * xen_pmu_lazy_switched_late() - what a quick write of IA32_PERF_GLOBAL_CTRL left:
+ *	an overflow came meanwhile, or the vCPU was away
  * @v: the vCPU
- * @away: of xen_pmu_regs_switch()
+ * @away: of xen_pmu_regs_on()
  */
 void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool away)
 {
@@ -463,26 +322,6 @@ static void apply(struct xen_pmu_vcpu *v, unsigned int control)
 		start(v, started, owed_for(v, affected));
 }
 
-static noinline int write_control(struct xen_pmu_vcpu *v, unsigned int control,
-				  u64 val)
-{
-	int err = 0;
-
-	if (v->pmu->vendor->filtered && control < XEN_PMU_FIXED_CTRL &&
-	    v->home == XEN_PMU_HOME_XEN)
-		err = ask_xen(v, control, val);
-	if (!err) {
-		xen_pmu_set_control(&v->want, control, val);
-		note_owed(v, control);
-		/* In the page nothing waits. */
-		if (v->home == XEN_PMU_HOME_XEN && !xen_pmu_cached(v))
-			apply(v, control);
-	}
-	if (xen_pmu_cached(v))
-		xen_pmu_lazy_enter(v);
-	return err;
-}
-
 /**
  * xen_pmu_lazy_write_control() - write a control
  * @v: the vCPU, registers not in the page
@@ -494,28 +333,35 @@ static noinline int write_control(struct xen_pmu_vcpu *v, unsigned int control,
 int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
 			       u64 val)
 {
+	int err = 0;
+
 	/* What is written as it is stays as it is. */
 	if (xen_pmu_control(&v->want, control) == val)
 		return 0;
-	if (v->home != XEN_PMU_HOME_XEN || control > XEN_PMU_FIXED_CTRL ||
-	    (!only_noted(v, control, val) && !toggle(v, control, val)))
-		return write_control(v, control, val);
-
-	if (unlikely(xen_pmu_in_page_now(v)))
+	if (v->pmu->vendor->filtered && control < XEN_PMU_FIXED_CTRL &&
+	    v->home == XEN_PMU_HOME_XEN)
+		err = ask_xen(v, control, val);
+	if (!err) {
+		xen_pmu_set_control(&v->want, control, val);
+		xen_pmu_note_owed(v, control);
+		/* In the page nothing waits. */
+		if (v->home == XEN_PMU_HOME_XEN && !xen_pmu_cached(v))
+			apply(v, control);
+	}
+	if (xen_pmu_cached(v))
 		xen_pmu_lazy_enter(v);
-	return 0;
+	return err;
 }
 
 static void set_counter(struct xen_pmu_vcpu *v, unsigned int counter, u64 val)
 {
 	u64 bit = BIT_ULL(xen_pmu_bit(counter));
 
-	xen_pmu_regs_note(v, counter, val);
 	if (v->pmu->lazy && !(v->wanted & bit)) {
-		v->latched |= bit;
-		v->stale |= bit;
+		xen_pmu_lazy_defer(v, counter, bit, val);
 		return;
 	}
+	xen_pmu_regs_note(v, counter, bit, val);
 	v->latched &= ~bit;
 	if (!xen_pmu_regs_put(v, counter))
 		return;

@@ -18,7 +18,6 @@ int xen_pmu_lazy_read(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 		      u64 *val, u8 flags);
 int xen_pmu_lazy_write_control(struct xen_pmu_vcpu *v, unsigned int control,
 			       u64 val);
-bool xen_pmu_lazy_switch_one(struct xen_pmu_vcpu *v, u64 val);
 void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool away);
 void xen_pmu_lazy_write_counter(struct xen_pmu_vcpu *v, unsigned int counter,
 				u64 val);
@@ -31,6 +30,39 @@ struct xen_pmu_data *xen_pmu_lazy_save(struct xen_pmu_vcpu *v);
 void xen_pmu_lazy_pause(struct xen_pmu_vcpu *v);
 void xen_pmu_lazy_proceed(struct xen_pmu_vcpu *v);
 void xen_pmu_lazy_lose(struct xen_pmu_vcpu *v);
+
+/*
+ * A counter this close to its overflow is not left loose. Small against the
+ * 2^31 events that perf gives a counter that only counts, large against what
+ * happens between a switch out and in.
+ */
+static __always_inline bool xen_pmu_is_near(const struct xen_pmu_vcpu *v,
+					    unsigned int counter, u64 val)
+{
+	return v->pmu->reg[counter].width - val < BIT_ULL(20);
+}
+
+/* See at the end of an access whether a control is owed. */
+static __always_inline void xen_pmu_note_owed(struct xen_pmu_vcpu *v,
+					      unsigned int control)
+{
+	u64 bit = BIT_ULL(control);
+
+	v->owed &= ~bit;
+	if (xen_pmu_control(&v->want, control) !=
+	    xen_pmu_control(&v->held, control))
+		v->owed |= bit;
+}
+
+/* A counter that perf has stopped is to have a value; hardware has another. */
+static __always_inline void xen_pmu_lazy_defer(struct xen_pmu_vcpu *v,
+					       unsigned int counter, u64 bit,
+					       u64 val)
+{
+	xen_pmu_regs_note(v, counter, bit, val);
+	v->latched |= bit;
+	v->stale |= bit;
+}
 
 /* Counters that hardware counts and perf has stopped. */
 static inline u64 xen_pmu_loose(const struct xen_pmu_vcpu *v)
@@ -102,63 +134,7 @@ static __always_inline bool xen_pmu_lazy_entered(const struct xen_pmu_vcpu *v)
 static __always_inline bool xen_pmu_best_left(const struct xen_pmu_vcpu *v,
 					      u64 counters)
 {
-	return is_power_of_2(counters) && !v->interrupts;
-}
-
-/*
- * Whether a write of the global control turns counters off and on, and nothing
- * waits for it: so it is whenever perf stops for a moment. What is loose is stale:
- * it may stop with the others, not start.
- */
-static __always_inline bool xen_pmu_only_switches(const struct xen_pmu_vcpu *v,
-						  u64 after)
-{
-	return !(v->owed & ~BIT_ULL(XEN_PMU_GLOBAL_CTRL)) &&
-	       !(after & v->stale) &&
-	       !xen_pmu_best_left(v, v->wanted & ~after);
-}
-
-/**
- * xen_pmu_lazy_switch() - write IA32_PERF_GLOBAL_CTRL, if that is all there is
- *	to do
- * @v: the vCPU, outside the handler
- * @val: value
- * @away: of xen_pmu_regs_switch()
- *
- * What perf does twice at every switch, without a look at anything else. The
- * vCPU may have been away meanwhile, or an overflow come: see
- * xen_pmu_lazy_switched_late().
- *
- * Return: whether it is done; otherwise nothing has changed, and
- * xen_pmu_lazy_write() knows why.
- */
-static __always_inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val,
-						bool *away)
-{
-	u64 after;
-
-	if (v->home != XEN_PMU_HOME_XEN || unlikely(xen_pmu_in_page_now(v)) ||
-	    unlikely(xen_pmu_conform(xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL), 0, &val)) ||
-	    xen_pmu_control(&v->want, XEN_PMU_GLOBAL_CTRL) == val)
-		return false;
-
-	after = v->held.armed & val;
-	if (!xen_pmu_only_switches(v, after)) {
-		*away = false;
-		return xen_pmu_lazy_switch_one(v, val);
-	}
-	if (unlikely(!xen_pmu_regs_switch(v, val, after, away)))
-		return false;
-
-	xen_pmu_set_control(&v->want, XEN_PMU_GLOBAL_CTRL, val);
-	v->owed = 0;
-	v->wanted = after;
-	v->latched &= ~after;
-	if (after)
-		v->interrupts = !v->asked;
-	else
-		v->asked = false;
-	return true;
+	return !v->interrupts && is_power_of_2(counters);
 }
 
 /**
@@ -239,12 +215,6 @@ static __always_inline int xen_pmu_lazy_flush(struct xen_pmu_vcpu *v)
 }
 
 #else
-
-static inline bool xen_pmu_lazy_switch(struct xen_pmu_vcpu *v, u64 val,
-				       bool *away)
-{
-	return false;
-}
 
 static inline void xen_pmu_lazy_switched_late(struct xen_pmu_vcpu *v, bool away) {}
 

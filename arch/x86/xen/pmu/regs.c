@@ -127,7 +127,7 @@ void xen_pmu_regs_fetched(struct xen_pmu_vcpu *v, unsigned int counter, u64 val,
 	} else if (again) {
 		val = later(v, counter, val);
 	}
-	xen_pmu_regs_note(v, counter, val);
+	xen_pmu_regs_note(v, counter, BIT_ULL(xen_pmu_bit(counter)), val);
 }
 
 static void fetch_all(struct xen_pmu_vcpu *v, u64 counters)
@@ -261,7 +261,7 @@ int xen_pmu_regs_write(struct xen_pmu_vcpu *v, unsigned int reg, u32 msr,
 
 	switch (r->type) {
 	case XEN_PMU_TYPE_COUNTER:
-		xen_pmu_regs_note(v, reg, val);
+		xen_pmu_regs_note(v, reg, BIT_ULL(r->bit), val);
 		if (xen_pmu_regs_put(v, reg))
 			xen_pmu_regs_lose(v, ~BIT_ULL(r->bit));
 		return 0;

@@ -86,14 +86,16 @@ static __always_inline void xen_pmu_regs_enter(struct xen_pmu_vcpu *v)
  * xen_pmu_regs_note() - note a value that a counter is to have
  * @v: the vCPU
  * @counter: the counter's register
+ * @bit: its bit
  * @val: a value that it takes
  *
  * xen_pmu_regs_put() is what gives it to hardware.
  */
 static __always_inline void xen_pmu_regs_note(struct xen_pmu_vcpu *v,
-					      unsigned int counter, u64 val)
+					      unsigned int counter, u64 bit,
+					      u64 val)
 {
-	v->known |= BIT_ULL(xen_pmu_bit(counter));
+	v->known |= bit;
 	v->value[counter] = val;
 }
 
@@ -284,9 +286,27 @@ static __always_inline void xen_pmu_regs_fetch(struct xen_pmu_vcpu *v,
 		err = xen_pmu_trap_read(v, v->pmu->reg[counter].msr, &val);
 	again = v->stats.reads > reads;
 	if (likely(!err && val && !xen_pmu_cached(v) && !again))
-		xen_pmu_regs_note(v, counter, val);
+		xen_pmu_regs_note(v, counter, BIT_ULL(xen_pmu_bit(counter)), val);
 	else
 		xen_pmu_regs_fetched(v, counter, val, err, again);
+}
+
+/**
+ * xen_pmu_regs_peek() - read a counter in hardware, if there is no more to it
+ * @v: the vCPU, registers in hardware and traps not traced
+ * @counter: the counter's register
+ * @val: where the value goes
+ *
+ * Return: whether @val has it; otherwise xen_pmu_regs_fetch() is to see why.
+ */
+static __always_inline bool xen_pmu_regs_peek(struct xen_pmu_vcpu *v,
+					      unsigned int counter, u64 *val)
+{
+	u64 reads = ++v->stats.reads;
+
+	return likely(!xen_pmu_rdmsr_quiet(v->pmu->reg[counter].msr, val) && *val &&
+		      v->stats.reads == reads && v->home == XEN_PMU_HOME_XEN &&
+		      !xen_pmu_in_page_now(v));
 }
 
 /**
@@ -310,6 +330,33 @@ static __always_inline int xen_pmu_regs_put(struct xen_pmu_vcpu *v,
 	if (unlikely(xen_pmu_cached(v)))
 		xen_pmu_page_store(v, xen_pmu_reg(v, counter), val);
 	return err;
+}
+
+/**
+ * xen_pmu_regs_poke() - xen_pmu_regs_put(), if there is no more to it
+ * @v: the vCPU, registers in hardware and traps not traced
+ * @counter: the counter's register
+ * @bit: its bit
+ * @cached: set to whether an overflow came meanwhile
+ *
+ * Return: whether it is done; otherwise nothing has changed.
+ */
+static __always_inline bool xen_pmu_regs_poke(struct xen_pmu_vcpu *v,
+					      unsigned int counter, u64 bit,
+					      bool *cached)
+{
+	const struct xen_pmu_reg *reg = xen_pmu_reg(v, counter);
+	u64 val = v->value[counter];
+
+	v->stats.writes++;
+	if (unlikely(xen_pmu_wrmsr_quiet(reg->msr, val)))
+		return false;
+
+	v->known |= bit;
+	*cached = xen_pmu_cached(v);
+	if (unlikely(*cached))
+		xen_pmu_page_store(v, reg, val);
+	return true;
 }
 
 /*
@@ -384,36 +431,58 @@ static __always_inline int xen_pmu_regs_program(struct xen_pmu_vcpu *v,
 	return 0;
 }
 
-/**
- * xen_pmu_regs_switch() - program IA32_PERF_GLOBAL_CTRL, if nothing is in the way
- * @v: the vCPU, registers in hardware
- * @val: a value that it takes
- * @after: counters that count by it
- * @away: set to whether the vCPU was away meanwhile, so that LVTPC may be masked
- *
- * By the rules of xen_pmu_regs_program(), with no call to make. If an overflow
- * came meanwhile, the page has yet to have @val.
- *
- * Return: whether it is done; otherwise nothing has changed.
+/*
+ * IA32_PERF_GLOBAL_CTRL by the rules of xen_pmu_regs_program(), with no call to
+ * make. If an overflow came meanwhile, the page has yet to have @val.
  */
 static __always_inline bool xen_pmu_regs_switch(struct xen_pmu_vcpu *v, u64 val,
-						u64 after, bool *away)
+						u64 after)
 {
-	const struct xen_pmu_reg *reg = xen_pmu_reg(v, XEN_PMU_GLOBAL_CTRL);
-	u64 now = xen_pmu_scheduled_at();
-
-	if (unlikely(v->unmasked_at != now)) {
-		if (!v->running)
-			return false;
-		if (!after)
-			v->unmasked_at = now;
-	}
-	if (xen_pmu_trap_write(v, reg->msr, val))
+	v->stats.writes++;
+	if (unlikely(xen_pmu_wrmsr_quiet(MSR_CORE_PERF_GLOBAL_CTRL, val)))
 		return false;
 
 	xen_pmu_set_control(&v->held, XEN_PMU_GLOBAL_CTRL, val);
 	v->counted = after;
 	v->running = after;
+	return true;
+}
+
+/**
+ * xen_pmu_regs_off() - program IA32_PERF_GLOBAL_CTRL to stop all counters, if
+ *	nothing is in the way
+ * @v: the vCPU, registers in hardware and traps not traced
+ *
+ * Return: whether it is done; otherwise nothing has changed.
+ */
+static __always_inline bool xen_pmu_regs_off(struct xen_pmu_vcpu *v)
+{
+	if (!v->running)
+		return false;
+
+	v->unmasked_at = xen_pmu_scheduled_at();
+	return xen_pmu_regs_switch(v, 0, 0);
+}
+
+/**
+ * xen_pmu_regs_on() - program IA32_PERF_GLOBAL_CTRL to start counters, if nothing
+ *	is in the way
+ * @v: the vCPU, registers in hardware and traps not traced
+ * @val: a value that it takes
+ * @after: counters that count by it
+ * @away: set to whether the vCPU was away meanwhile, so that LVTPC may be masked
+ *
+ * Return: whether it is done; otherwise nothing has changed.
+ */
+static __always_inline bool xen_pmu_regs_on(struct xen_pmu_vcpu *v, u64 val,
+					    u64 after, bool *away)
+{
+	u64 now = xen_pmu_scheduled_at();
+
+	if (unlikely(v->unmasked_at != now) ||
+	    unlikely(!xen_pmu_regs_switch(v, val, after)))
+		return false;
+
 	*away = xen_pmu_scheduled_at() != now;
 	return true;
 }

@@ -7,11 +7,14 @@
 #ifndef _ARCH_X86_XEN_PMU_SEAM_H
 #define _ARCH_X86_XEN_PMU_SEAM_H
 
+#include <linux/errno.h>
 #include <linux/irqflags.h>
 #include <linux/kconfig.h>
+#include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/types.h>
 
+#include <asm/asm.h>
 #include <asm/msr.h>
 #include <asm/xen/hypercall.h>
 
@@ -78,15 +81,62 @@ static __always_inline int __xen_pmu_wrmsr(u32 msr, u64 val)
 }
 
 /**
- * __xen_pmu_is_traced() - whether somebody is told of each write by a trap
+ * __xen_pmu_is_traced() - whether somebody is told of traps
  *
- * Any context. Who is, runs between the write and what follows it.
+ * Any context. Who is, runs between the trap and what follows it.
  *
  * Return: so.
  */
 static __always_inline bool __xen_pmu_is_traced(void)
 {
-	return tracepoint_enabled(write_msr);
+	return tracepoint_enabled(write_msr) || tracepoint_enabled(read_msr);
+}
+
+/**
+ * __xen_pmu_rdmsr_quiet() - __xen_pmu_rdmsr(), and nobody is told
+ * @msr: MSR number
+ * @val: where the value goes; 0 if the read failed
+ *
+ * Any context. For who has seen that __xen_pmu_is_traced() does not hold.
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+static __always_inline int __xen_pmu_rdmsr_quiet(u32 msr, u64 *val)
+{
+	u64 low, high;
+	int err;
+
+	asm volatile("1:	rdmsr\n\t"
+		     "xorl	%k[err], %k[err]\n"
+		     "2:\n\t"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_RDMSR_SAFE, %[err])
+		     : "=a" (low), "=d" (high), [err] "=r" (err)
+		     : "c" (msr)
+		     : "memory");
+	*val = low | high << 32;
+	return err;
+}
+
+/**
+ * __xen_pmu_wrmsr_quiet() - __xen_pmu_wrmsr(), and nobody is told
+ * @msr: MSR number
+ * @val: value
+ *
+ * Any context. For who has seen that __xen_pmu_is_traced() does not hold.
+ *
+ * Return: 0, or -EIO if Xen raised #GP.
+ */
+static __always_inline int __xen_pmu_wrmsr_quiet(u32 msr, u64 val)
+{
+	asm goto("1:	wrmsr\n\t"
+		 _ASM_EXTABLE(1b, %l[refused])
+		 :
+		 : "c" (msr), "a" (lower_32_bits(val)), "d" (upper_32_bits(val))
+		 : "memory"
+		 : refused);
+	return 0;
+refused:
+	return -EIO;
 }
 
 #if defined(MODULE) || IS_ENABLED(CONFIG_XEN_PMU_KUNIT_TEST)
@@ -114,12 +164,16 @@ u64 xen_pmu_scheduled_at(void);
 int xen_pmu_rdmsr(u32 msr, u64 *val);
 int xen_pmu_wrmsr(u32 msr, u64 val);
 bool xen_pmu_is_traced(void);
+#define xen_pmu_rdmsr_quiet	xen_pmu_rdmsr
+#define xen_pmu_wrmsr_quiet	xen_pmu_wrmsr
 #else
 #define xen_pmu_op		__xen_pmu_op
 #define xen_pmu_scheduled_at	__xen_pmu_scheduled_at
 #define xen_pmu_rdmsr		__xen_pmu_rdmsr
 #define xen_pmu_wrmsr		__xen_pmu_wrmsr
 #define xen_pmu_is_traced	__xen_pmu_is_traced
+#define xen_pmu_rdmsr_quiet	__xen_pmu_rdmsr_quiet
+#define xen_pmu_wrmsr_quiet	__xen_pmu_wrmsr_quiet
 #endif
 
 bool xen_pmu_mode_is_off(void);
