@@ -60,14 +60,16 @@ def machines(line, names=""):
 
 
 def kunit(line):
-    """All suites in three configurations; or one of them in one, with its parameters."""
+    """All suites in three configurations, or one; or a suite in one, with its parameters."""
     from rig import kunit as it
     apt.ensure_tools()
     suite, parameters = os.environ.get("SUITE"), os.environ.get("ARGS", "").split()
-    if not suite and not parameters:
-        return total([it.run(line)])
-    return total([it.run_suite(line, os.environ.get("CONFIG") or "plain", suite,
-                               parameters or it.SHORT)])
+    config = os.environ.get("CONFIG")
+    if config and config not in it.FOLDERS:
+        raise Problem(f"CONFIG={config} is none; there are: {', '.join(it.FOLDERS)}.")
+    if suite or parameters:
+        return total([it.run_suite(line, config or "plain", suite, parameters or it.SHORT)])
+    return total([it.run(line, (config,) if config else tuple(it.FOLDERS))])
 
 
 def mutants(line):
