@@ -48,8 +48,7 @@ static __always_inline bool xen_pmu_resume(struct xen_pmu_vcpu *v,
 					   unsigned int counter, u64 bit,
 					   bool *late)
 {
-	/* Where Xen takes the vPMU for stopped there is more to do. */
-	if (!(v->counted & v->latched & bit) || unlikely(!v->running) ||
+	if (!(v->counted & v->latched & bit) ||
 	    unlikely(!xen_pmu_regs_poke(v, counter, bit, late)))
 		return false;
 
