@@ -100,7 +100,7 @@ class Units:
 
 
 PARTS = {
-    "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.9),
+    "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.4),
     "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.7),
     "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 1000, 4, "ours"),
     "moves": Storm("storm-moves", "vCPUs, processors and CPU pools move, go and come back", 1000, 5, "ours"),
