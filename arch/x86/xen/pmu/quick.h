@@ -6,7 +6,7 @@
  * while somebody is told of traps, who may do anything in the middle of one.
  *
  * For gate.c alone. Nothing is called from here, so that it need not save a
- * register: that was a third of what a switch cost.
+ * register.
  *
  * All of it on the vCPU, with interrupts off.
  */
