@@ -380,9 +380,7 @@ void xen_pmu_lazy_write_counter(struct xen_pmu_vcpu *v, unsigned int counter,
 				u64 val)
 {
 	v->asked = true;
-	/* It may stand still in hardware, where perf wants it to go on. */
-	if (v->latched & BIT_ULL(xen_pmu_bit(counter)) &&
-	    v->value[counter] == val)
+	if (xen_pmu_goes_on(v, counter, BIT_ULL(xen_pmu_bit(counter)), val))
 		return;
 
 	set_counter(v, counter, val);

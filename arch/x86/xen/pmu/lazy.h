@@ -64,6 +64,14 @@ static __always_inline void xen_pmu_lazy_defer(struct xen_pmu_vcpu *v,
 	v->stale |= bit;
 }
 
+/* It may stand still in hardware, where perf wants it to go on. */
+static __always_inline bool xen_pmu_goes_on(const struct xen_pmu_vcpu *v,
+					    unsigned int counter, u64 bit,
+					    u64 val)
+{
+	return v->latched & bit && v->value[counter] == val;
+}
+
 /* Counters that hardware counts and perf has stopped. */
 static inline u64 xen_pmu_loose(const struct xen_pmu_vcpu *v)
 {

@@ -85,8 +85,7 @@ static __always_inline bool xen_pmu_quick_counter(struct xen_pmu_vcpu *v,
 		return false;
 
 	v->asked = true;
-	/* It may stand still in hardware, where perf wants it to go on. */
-	if (!(v->latched & bit) || v->value[counter] != val)
+	if (!xen_pmu_goes_on(v, counter, bit, val))
 		xen_pmu_lazy_defer(v, counter, bit, val);
 	return true;
 }

@@ -252,8 +252,14 @@ static __always_inline int xen_pmu_regs_flush(struct xen_pmu_vcpu *v)
 static __always_inline int xen_pmu_trap_read(struct xen_pmu_vcpu *v, u32 msr,
 					     u64 *val)
 {
+	int err;
+
 	v->stats.reads++;
-	return xen_pmu_rdmsr(msr, val);
+	/* Of what an NMI does in the middle, the trap tells the compiler nothing. */
+	barrier();
+	err = xen_pmu_rdmsr(msr, val);
+	barrier();
+	return err;
 }
 
 static __always_inline int xen_pmu_trap_write(struct xen_pmu_vcpu *v, u32 msr,
