@@ -553,6 +553,28 @@ static void interrupt_of_loose_while_tidied(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 77);
 }
 
+/* What Xen put into the page is from before the write that starts another one. */
+static void interrupt_of_loose_before_a_start(struct kunit *test)
+{
+	struct bench *b = test->priv;
+	u64 val = 0;
+
+	bench_start(b, 0, 77);
+	bench_write(b, bench_counter_msr(b, 1), 0);
+	bench_write(b, bench_control_msr(b, 1), bench_cycles(b));
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 0);
+	KUNIT_ASSERT_EQ(test, xen_pmu_loose(bench_vcpu(b)), LAZY);
+	b->on_trap = loose_overflow;
+	bench_write_unchecked(b, MSR_CORE_PERF_GLOBAL_CTRL, 2);
+	b->on_trap = NULL;
+	KUNIT_ASSERT_TRUE(test, xen_pmu_cached(bench_vcpu(b)));
+
+	bench_interrupt(b, handler);
+	model_retire(b->m, 0, false, PERIOD, PERIOD);
+	bench_read(b, bench_counter_msr(b, 1), &val);
+	KUNIT_EXPECT_EQ(test, val, PERIOD);
+}
+
 static void retire_in_xen(struct bench *b)
 {
 	model_retire(b->m, 0, true, 50, 50);
@@ -826,6 +848,7 @@ static struct kunit_case interrupt_cases[] = {
 	KUNIT_CASE_PARAM(interrupt_flag_lost, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_event_refused, two_gen_params),
 	KUNIT_CASE_PARAM(interrupt_of_loose_while_tidied, machine_gen_params),
+	KUNIT_CASE_PARAM(interrupt_of_loose_before_a_start, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_starts_with_new_control, fixed_gen_params),
 	KUNIT_CASE_PARAM(interrupt_after_the_last_stop, machine_gen_params),
 	KUNIT_CASE_PARAM(interrupt_stop_one_of_two, two_gen_params),
