@@ -14,6 +14,7 @@ close_to "instructions" "$n" $((TURNS * BURST / 100 * 102)) 4
 
 record instructions $PERIOD doze $TURNS $BURST 3000
 figure samples "$(percent "$(samples)" $((n / PERIOD)))" %
-close_to "samples, one every $PERIOD" "$(samples)" $((n / PERIOD)) 2
+# Each is an interrupt, some thousand instructions that are counted, too.
+near "samples, one every $PERIOD" "$(percent "$(samples)" $((n / PERIOD)))" 101 2
 near "share of burst" "$(share burst)" 97 3
 done_testing

@@ -44,6 +44,6 @@ b=$(sampled 1)
 close_to "CPU 1 has as many samples as at first" "$b" "$a" 5
 figure before "$a" samples
 figure after "$b" samples
-count instructions taskset -c 1 loop 400000000
-close_to "instructions on CPU 1 afterwards" "$(counted instructions)" 400000000 $OWN
+count instructions taskset -c 1 loop 600000000
+close_to "instructions on CPU 1 afterwards" "$(counted instructions)" 600000000 $OWN
 done_testing
