@@ -8,7 +8,7 @@
 # linux: rootfstype=ramfs
 . "${0%/*}/lib.sh"
 mode=/sys/hypervisor/pmu/pmu_mode
-LENGTH=3	# seconds
+LENGTH=5	# seconds; xl says tenths of what a domain had
 
 taskset -p 1 $$ >/dev/null
 toolstack
