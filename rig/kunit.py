@@ -5,12 +5,15 @@ Three times: as they are, with the checkers that find what a test does not look
 at (memory, locking, sleeping), and with every write reaching hardware at once.
 The checkers' kernel is that of the fragments in tests/kunit/, which are there for
 whoever has nothing but a kernel's tree; the others are the cases' with the tests in
-it: nothing else is compiled for them.
+it: nothing else is compiled for them. The checkers run beside the others: each takes
+one processor.
 """
 
+import concurrent.futures
 import os
 import re
 import shlex
+import threading
 from pathlib import Path
 
 from rig import kernel, paths, qemu_build, say
@@ -27,6 +30,9 @@ ARGUMENTS = {"eager": SHORT,
              "debug": ("equivalence_test.accesses=20000", "rule_test.steps=50000",
                        "hostile_test.cases=100000", "fault_test.pairs=20")}
 TIMEOUT = 600
+KUNIT = ("python3", "tools/testing/kunit/kunit.py")
+
+_one_builds = threading.Lock()
 
 
 def _compiled(folder):
@@ -70,36 +76,40 @@ def _configuration(line, name):
     return [like.objects / ".config"]
 
 
-def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
-    """One configuration, of which one suite ``only``; returns (passed, failed).
+def _kernel(ours, label, name):
+    """Compile the kernel of a configuration; returns its build folder."""
+    with _one_builds:
+        kernel.prepare_tree(ours)
+        configuration = _configuration(ours.line, name)
+        objects = ours.source / f"{kernel.OBJECTS}{label}-{FOLDERS[name]}"
+        kernel.make_objects(objects)
+        say.run(f"unit tests, {name}: kernel",
+                [*KUNIT, "build", "--arch=x86_64", f"--build_dir={objects}",
+                 *(f"--kunitconfig={path}" for path in configuration), f"--jobs={kernel.JOBS}",
+                 "--make_options=CC=ccache gcc", "--make_options=HOSTCC=ccache gcc"],
+                paths.LOGS / f"{label}-{name}-kernel.log", cwd=ours.source,
+                env=kernel.environment(), measure=lambda _: _compiled(objects))
+    return objects
 
-    ``arguments`` are parameters of the tests, instead of those of the configuration.
-    """
-    ours = kernel.Kernel(line)
+
+def _suite(ours, name, only=None, arguments=(), timeout=TIMEOUT):
+    """One configuration, in a tree that is ours alone; returns (passed, failed)."""
     qemu, *firmware = qemu_build.build()
-    label = "kunit" if line == kernel.DEFAULT_LINE else f"kunit-{line}"
+    label = "kunit" if ours.line == kernel.DEFAULT_LINE else f"kunit-{ours.line}"
     log = paths.LOGS / f"{label}-{name}.log"
     env = kernel.environment()
     env["PATH"] = f"{Path(qemu).parent}:{env['PATH']}"
-    with kernel.reserved(ours):
-        kernel.prepare_tree(ours)
-        configuration = _configuration(line, name)
-        objects = ours.source / f"{kernel.OBJECTS}{label}-{FOLDERS[name]}"
-        kernel.make_objects(objects)
-        command = ["python3", "tools/testing/kunit/kunit.py", "run", "--arch=x86_64",
-                   *(f"--kunitconfig={path}" for path in configuration),
-                   *(f"--kernel_args={word}" for word in arguments or ARGUMENTS.get(name, ())),
-                   f"--build_dir={objects}", f"--jobs={kernel.JOBS}", f"--timeout={timeout:.0f}",
-                   "--make_options=CC=ccache gcc", "--make_options=HOSTCC=ccache gcc",
-                   f"--qemu_args={shlex.join([*firmware, '-smp', '2'])}",
-                   *([only] if only else [])]
-        try:
-            say.run(f"unit tests, {name}", command, log, cwd=ours.source, env=env,
-                    measure=lambda _: _compiled(objects))
-        except Problem:
-            # Failed tests and failed builds end alike; the log tells which it was.
-            if not log.exists() or _totals(log.read_text(errors="replace")) is None:
-                raise
+    objects = _kernel(ours, label, name)
+    try:
+        say.run(f"unit tests, {name}",
+                [*KUNIT, "exec", "--arch=x86_64", f"--build_dir={objects}",
+                 *(f"--kernel_args={word}" for word in arguments or ARGUMENTS.get(name, ())),
+                 f"--timeout={timeout:.0f}", f"--qemu_args={shlex.join([*firmware, '-smp', '2'])}",
+                 *([only] if only else [])], log, cwd=ours.source, env=env)
+    except Problem:
+        # Tests that fail and a kernel that does not end are told apart by the log.
+        if not log.exists() or _totals(log.read_text(errors="replace")) is None:
+            raise
     text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
     counts = _totals(text)
     if counts is None:
@@ -116,8 +126,31 @@ def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
     return passed, failed if passed else max(failed, 1)
 
 
+def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
+    """One configuration, of which one suite ``only``; returns (passed, failed).
+
+    ``arguments`` are parameters of the tests, instead of those of the configuration.
+    """
+    ours = kernel.Kernel(line)
+    with kernel.reserved(ours):
+        return _suite(ours, name, only, arguments, timeout)
+
+
 def run(line, names=tuple(FOLDERS), arguments=()):
-    """The configurations; returns (passed, failed). ``arguments`` are run_suite()'s."""
+    """The configurations; returns (passed, failed). ``arguments`` are run_suite()'s.
+
+    Those that are built in one folder run one after the other.
+    """
     say.section(f"unit tests, kernel {line}")
-    return tuple(sum(column) for column in zip(*(
-        run_suite(line, name, arguments=arguments) for name in names)))
+    ours = kernel.Kernel(line)
+    folders = {FOLDERS[name]: [each for each in names if FOLDERS[each] == FOLDERS[name]]
+               for name in names if name in FOLDERS}
+    qemu_build.build()
+    with kernel.reserved(ours), concurrent.futures.ThreadPoolExecutor(len(folders)) as pool:
+        try:
+            counts = list(pool.map(lambda each: [_suite(ours, name, arguments=arguments)
+                                                 for name in each], folders.values()))
+        except BaseException:
+            say.end_all()
+            raise
+    return tuple(sum(column) for column in zip(*(pair for pairs in counts for pair in pairs)))

@@ -72,9 +72,11 @@ def quote(text, count=TAIL):
 class Step:
     """A long step: says that it runs, how long for, and what it has done so far.
 
-    On a terminal one line ticks; elsewhere a line comes now and then, so that a
-    log shows the step is alive.
+    On a terminal one line ticks, with all steps that run; elsewhere a line comes now
+    and then, so that a log shows the step is alive.
     """
+
+    running = []
 
     def __init__(self, what, measure=None):
         self.what = what
@@ -89,11 +91,11 @@ class Step:
 
     def _tick(self):
         while not self.over.wait(1 if TTY else QUIET_INTERVAL):
-            text = f"   {self.what}: {self._state()}"
             if TTY:
-                print(f"\r\033[K{text}", end="", flush=True)
+                text = "; ".join(f"{step.what}: {step._state()}" for step in list(Step.running))
+                print(f"\r\033[K   {text}", end="", flush=True)
             else:
-                line(text)
+                line(f"   {self.what}: {self._state()}")
 
     def __enter__(self):
         self.start = time.monotonic()
@@ -101,16 +103,27 @@ class Step:
             print(f"   {self.what} ...", end="", flush=True)
         else:
             line(f"   {self.what} ...")
+        Step.running.append(self)
         self.thread.start()
         return self
 
     def __exit__(self, kind, value, trace):
         self.over.set()
         self.thread.join()
+        Step.running.remove(self)
         verdict = green("ok") if kind is None else red("--")
         if TTY:
             print("\r\033[K", end="")
         line(f"{verdict} {self.what} ({self._state()})")
+
+
+_processes = set()
+
+
+def end_all():
+    """End what other threads run; they see it fail."""
+    for process in list(_processes):
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 def run(what, command, log, *, measure=None, cwd=None, env=None, hint=""):
@@ -125,12 +138,15 @@ def run(what, command, log, *, measure=None, cwd=None, env=None, hint=""):
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
                                        stderr=subprocess.STDOUT, cwd=cwd, env=env,
                                        process_group=0)
+            _processes.add(process)
             try:
                 status = process.wait()
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
                 raise
+            finally:
+                _processes.discard(process)
             if status:
                 raise subprocess.CalledProcessError(status, command)
     except FileNotFoundError as error:
