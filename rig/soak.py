@@ -107,6 +107,7 @@ PARTS = {
     "domains": Storm("storm-domains", "a domain comes and goes beside a profile in mode all", 200, 12,
                      "ours"),
     "suspend": Storm("suspend", "a domain is saved and restored, with perf in it", 100, 8),
+    "ram": Storm("ram", "dom0 is suspended to RAM and wakes up, stock kernel", 100, 5, "stock"),
     "elsewhere": Storm("elsewhere-others", "a domain is restored on another machine: another "
                        "model, vendor or Xen, or one without a vPMU", 1, 600),
     "groups": Storm("groups", "a group begins and ends as one", 100, 8),
