@@ -47,9 +47,10 @@ told() {
 		'$1 == file && $4 == e { print $f; exit }' $log | tr -d '\r'
 }
 
-# shorts: the counts of the short programs that are numbers, and those that are none
+# shorts: the counts of the short programs that are numbers, and those that are none; not
+# that of one in the middle of which the domain was saved, which perf says is a part
 shorts() {
-	awk -F, '$1 == "short" { print $2 }' $log | tr -d '\r'
+	awk -F, '$1 == "short" && $6 == "100.00" { print $2 }' $log | tr -d '\r'
 }
 
 # right_or_none: what the domain said of its short programs has no number that is wrong
