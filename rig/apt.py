@@ -194,6 +194,13 @@ def first_known(names):
     return names[0]
 
 
+def release(file=Path("/etc/os-release")):
+    """The name of the machine's release, as it says itself: "bookworm", "trixie"."""
+    text = file.read_text(errors="replace") if file.exists() else ""
+    found = re.search(r"^VERSION_CODENAME=\"?(\w+)", text, re.M)
+    return found[1] if found else ""
+
+
 def debian_mirrors(folder=Path("/etc/apt")):
     """(URI, signed-by) of every Debian archive in the machine's configuration.
 

@@ -24,8 +24,9 @@ from rig.say import Problem
 CONFIGS = paths.RIG / "kernel"
 PATCHES = paths.ROOT / "patches"
 DEFAULT_LINE = "6.12"
-# Lines that only another Debian release has: its name.
-SUITES = {"7.3": "trixie-backports"}
+# Lines that the machine's own release has not, and which Debian release has
+SUITES = {"bookworm": {"7.3": "trixie-backports"},
+          "trixie": {"6.1": "bookworm", "7.3": "trixie-backports"}}
 # Kinds whose tree is the line's own source, without scripts/apply.
 UNPATCHED = ("baseline", "series")
 OBJECTS = "objects-"     # folders of objects inside a source tree start so
@@ -102,7 +103,7 @@ def _archive(line):
     if not local:
         return apt.deb(f"linux-source-{line}",
                        "KSRC=/path/to/linux-VERSION.tar.xz takes a local copy.",
-                       suite=SUITES.get(line))
+                       suite=SUITES.get(apt.release(), SUITES["bookworm"]).get(line))
     file = Path(local).expanduser().resolve()
     if not file.is_file():
         raise Problem(f"KSRC={local}: there is no such file.")

@@ -14,9 +14,10 @@ import subprocess
 from rig import apt, image, paths, say
 from rig.say import Problem
 
-# The lines that the module is for, and how Debian 12 calls their packages: linux-image-
-# and linux-headers- with this behind
-LINES = {"6.1": "amd64", "6.12": "6.12-amd64"}
+# The lines that the module is for and the machine's release has, and how it calls their
+# packages: linux-image- and linux-headers- with this behind
+PACKAGES = {"bookworm": {"6.1": "amd64", "6.12": "6.12-amd64"}, "trixie": {"6.12": "amd64"}}
+LINES = PACKAGES.get(apt.release(), PACKAGES["bookworm"])
 # What it boots with: the lockup detector would take a counter, and sees nothing in dom0.
 LINUX = "nmi_watchdog=0 "
 # What dom0 needs of the kernel's modules, in the order in which they load
@@ -79,7 +80,8 @@ def add(archive, line):
     """Its modules and ours go into dom0's image, with the list of those to load."""
     root = _root(line)
     for name in MODULES:
-        file = next(root.glob(f"lib/modules/*/kernel/drivers/xen/**/{name}.ko*"), None)
+        file = next((file for top in ("lib", "usr/lib") for file in
+                     root.glob(f"{top}/modules/*/kernel/drivers/xen/**/{name}.ko*")), None)
         if not file:
             raise Problem(f"The kernel's package has no module {name}.")
         data = file.read_bytes()
