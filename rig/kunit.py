@@ -29,7 +29,7 @@ SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
 ARGUMENTS = {"eager": SHORT,
              "debug": ("equivalence_test.accesses=20000", "rule_test.steps=50000",
                        "hostile_test.cases=100000", "fault_test.pairs=20")}
-TIMEOUT = 600
+TIMEOUT = 800
 KUNIT = ("python3", "tools/testing/kunit/kunit.py")
 
 _one_builds = threading.Lock()
