@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Boots a kernel, under Xen or bare, on our QEMU, and waits for it to end."""
 
-import concurrent.futures
-import contextlib
 import dataclasses
 import os
 import subprocess
 import time
 from pathlib import Path
 
-from rig import processors
+from rig import processors, several
 from rig.say import Problem
 
 # With CR0.TS set, TCG's XSAVE and XRSTOR do not trap: where Xen switches the FPU
@@ -77,22 +75,6 @@ class Result:
         return self.log.read_text(errors="replace").replace("\r", "")
 
 
-_running = set()
-
-
-@contextlib.contextmanager
-def several(count):
-    """A pool to boot several machines at once in; an interruption ends them all."""
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(_running):
-                process.kill()
-            raise
-
-
 def run(machine, log):
     """Boot, wait for the machine to switch off or for its time to be up."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -101,19 +83,12 @@ def run(machine, log):
     start = time.monotonic()
     with open(log, "wb") as console:
         try:
-            process = subprocess.Popen([str(word) for word in machine.command(truth)],
-                                       stdin=subprocess.DEVNULL, stdout=console,
-                                       stderr=subprocess.STDOUT,
-                                       env=dict(os.environ, RIG_PMU_LOG=str(truth)))
+            with several.running([str(word) for word in machine.command(truth)], stdout=console,
+                                 env=dict(os.environ, RIG_PMU_LOG=str(truth))) as process:
+                try:
+                    status, timed_out = process.wait(machine.timeout), False
+                except subprocess.TimeoutExpired:
+                    status, timed_out = None, True
         except OSError as error:
             raise Problem(f"QEMU does not start: {error}.") from None
-        _running.add(process)
-        try:
-            status, timed_out = process.wait(machine.timeout), False
-        except subprocess.TimeoutExpired:
-            status, timed_out = None, True
-        finally:
-            process.kill()
-            process.wait()
-            _running.discard(process)
     return Result(log, truth, time.monotonic() - start, timed_out, status)

@@ -10,7 +10,7 @@ import gzip
 import re
 import time
 
-from rig import boot, cases, host, kernel, paths, picture, say, stock, truth
+from rig import boot, cases, host, kernel, paths, picture, say, several, stock, truth
 from rig.kernel import Kernel
 from rig.say import Problem
 
@@ -185,7 +185,7 @@ def show(line):
     library, problem = _library()
     ready = time.monotonic()
     with say.Step(f"booting Xen twice ({' and '.join(CPUS)}), perf at work in each"), \
-            boot.several(len(CPUS)) as pool:
+            several.pool(len(CPUS)) as pool:
         results = list(pool.map(lambda cpu: _boot(cpu, parts, kind), CPUS))
     say.section(f"perf in a Xen dom0, {KERNELS[kind]}")
     known = [_facts(result) for result in results]

@@ -14,7 +14,7 @@ import random
 import re
 import tempfile
 
-from rig import boot, cases, host, kernel, paths, processors, say, stock, truth
+from rig import boot, cases, host, kernel, paths, processors, say, several, stock, truth
 from rig.say import Problem
 
 AT_ONCE = 2
@@ -252,7 +252,7 @@ def carry_out_all(line, runs):
     parts = parts_for(line, runs)
     say.section(f"cases on Xen {' and '.join(sorted({run.xen for run in runs}))}, "
                 f"kernel {line}")
-    with boot.several(AT_ONCE) as pool:
+    with several.pool(AT_ONCE) as pool:
         for done in concurrent.futures.as_completed(
                 [pool.submit(carry_out, run, parts) for run in runs]):
             report(done.result())

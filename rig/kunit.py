@@ -9,14 +9,13 @@ it: nothing else is compiled for them. The checkers run beside the others: each 
 one processor.
 """
 
-import concurrent.futures
 import os
 import re
 import shlex
 import threading
 from pathlib import Path
 
-from rig import kernel, paths, qemu_build, say
+from rig import kernel, paths, qemu_build, say, several
 from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
@@ -92,17 +91,32 @@ def _kernel(ours, label, name):
     return objects
 
 
-def _suite(ours, name, only=None, arguments=(), timeout=TIMEOUT):
-    """One configuration, in a tree that is ours alone; returns (passed, failed)."""
+def _place(objects, label):
+    """A folder to boot from: kunit.py leaves its console where the kernel is."""
+    folder = paths.BUILD / "kunit" / label
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in (".config", "arch"):
+        link = folder / part
+        link.unlink(missing_ok=True)
+        link.symlink_to(objects / part)
+    return folder
+
+
+def _suite(ours, name, only=None, arguments=(), timeout=TIMEOUT, number=0):
+    """One configuration, in a tree that is ours alone; returns (passed, failed).
+
+    ``number``: which of several kernels of it at a time.
+    """
     qemu, *firmware = qemu_build.build()
     label = "kunit" if ours.line == kernel.DEFAULT_LINE else f"kunit-{ours.line}"
-    log = paths.LOGS / f"{label}-{name}.log"
+    machine = f"{label}-{name}" + (f"-{number}" if number else "")
+    log = paths.LOGS / f"{machine}.log"
     env = kernel.environment()
     env["PATH"] = f"{Path(qemu).parent}:{env['PATH']}"
-    objects = _kernel(ours, label, name)
+    place = _place(_kernel(ours, label, name), machine)
     try:
         say.run(f"unit tests, {name}",
-                [*KUNIT, "exec", "--arch=x86_64", f"--build_dir={objects}",
+                [*KUNIT, "exec", "--arch=x86_64", f"--build_dir={place}",
                  *(f"--kernel_args={word}" for word in arguments or ARGUMENTS.get(name, ())),
                  f"--timeout={timeout:.0f}", f"--qemu_args={shlex.join([*firmware, '-smp', '2'])}",
                  *([only] if only else [])], log, cwd=ours.source, env=env)
@@ -114,7 +128,7 @@ def _suite(ours, name, only=None, arguments=(), timeout=TIMEOUT):
     counts = _totals(text)
     if counts is None:
         raise Problem(f"kunit.py ended without totals.\nThe end of {log}:\n{say.tail(log)}")
-    console = objects / "test.log"
+    console = place / "test.log"
     splats = _splats(console.read_text(errors="replace")) if console.exists() else []
     passed, failed = counts[0], counts[1] + len(splats)
     for entry in _failures(text) + splats:
@@ -126,14 +140,23 @@ def _suite(ours, name, only=None, arguments=(), timeout=TIMEOUT):
     return passed, failed if passed else max(failed, 1)
 
 
-def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT):
+def _all(line, lists):
+    """Lists of what _suite() is asked, beside each other; returns (passed, failed)."""
+    ours = kernel.Kernel(line)
+    qemu_build.build()      # once: not by two that find none
+    with kernel.reserved(ours), several.pool(len(lists)) as pool:
+        counts = [count for each in pool.map(
+            lambda asked: [_suite(ours, *each) for each in asked], lists) for count in each]
+    return tuple(sum(column) for column in zip(*counts))
+
+
+def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT, kernels=1):
     """One configuration, of which one suite ``only``; returns (passed, failed).
 
     ``arguments`` are parameters of the tests, instead of those of the configuration.
+    So many ``kernels`` do it at a time.
     """
-    ours = kernel.Kernel(line)
-    with kernel.reserved(ours):
-        return _suite(ours, name, only, arguments, timeout)
+    return _all(line, [[(name, only, arguments, timeout, number)] for number in range(kernels)])
 
 
 def run(line, names=tuple(FOLDERS), arguments=()):
@@ -142,15 +165,5 @@ def run(line, names=tuple(FOLDERS), arguments=()):
     Those that are built in one folder run one after the other.
     """
     say.section(f"unit tests, kernel {line}")
-    ours = kernel.Kernel(line)
-    folders = {FOLDERS[name]: [each for each in names if FOLDERS[each] == FOLDERS[name]]
-               for name in names if name in FOLDERS}
-    qemu_build.build()
-    with kernel.reserved(ours), concurrent.futures.ThreadPoolExecutor(len(folders)) as pool:
-        try:
-            counts = list(pool.map(lambda each: [_suite(ours, name, arguments=arguments)
-                                                 for name in each], folders.values()))
-        except BaseException:
-            say.end_all()
-            raise
-    return tuple(sum(column) for column in zip(*(pair for pairs in counts for pair in pairs)))
+    return _all(line, [[(name, None, arguments) for name in names if FOLDERS[name] == folder]
+                       for folder in dict.fromkeys(FOLDERS[name] for name in names)])

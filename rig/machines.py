@@ -7,7 +7,7 @@ table of them, ours beside the unpatched kernel's, is docs/machines.md.
 
 import concurrent.futures
 
-from rig import boot, e2e, host, kernel, paths, processors, say
+from rig import e2e, host, kernel, paths, processors, say, several
 from rig.e2e import Run
 from rig.say import Problem
 
@@ -56,7 +56,7 @@ def carry_out(line, runs):
     """Boot them all, two at a time."""
     parts = e2e.parts_for(line, runs)
     say.section(f"machines: {len(runs)} boots, kernel {line}")
-    with boot.several(e2e.AT_ONCE) as pool:
+    with several.pool(e2e.AT_ONCE) as pool:
         waiting = {pool.submit(e2e.carry_out, run, parts): run for run in runs}
         for number, done in enumerate(concurrent.futures.as_completed(waiting), 1):
             show(done.result(), number, len(runs))

@@ -2,11 +2,12 @@
 """What people see: progress, sections, and problems in one sentence."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
+
+from rig import several
 
 TTY = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 QUIET_INTERVAL = 20     # seconds between progress lines when not on a terminal
@@ -117,15 +118,6 @@ class Step:
         line(f"{verdict} {self.what} ({self._state()})")
 
 
-_processes = set()
-
-
-def end_all():
-    """End what other threads run; they see it fail."""
-    for process in list(_processes):
-        os.killpg(process.pid, signal.SIGTERM)
-
-
 def run(what, command, log, *, measure=None, cwd=None, env=None, hint=""):
     """Run a long command as a step, its output in ``log``.
 
@@ -133,20 +125,9 @@ def run(what, command, log, *, measure=None, cwd=None, env=None, hint=""):
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with Step(what, (lambda: measure(log)) if measure else None), open(log, "wb") as out:
-            # In a process group of its own: make has children, and they go with it.
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
-                                       stderr=subprocess.STDOUT, cwd=cwd, env=env,
-                                       process_group=0)
-            _processes.add(process)
-            try:
-                status = process.wait()
-            except BaseException:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
-                raise
-            finally:
-                _processes.discard(process)
+        with Step(what, (lambda: measure(log)) if measure else None), open(log, "wb") as out, \
+                several.running(command, stdout=out, cwd=cwd, env=env) as process:
+            status = process.wait()
             if status:
                 raise subprocess.CalledProcessError(status, command)
     except FileNotFoundError as error:

@@ -13,7 +13,7 @@ import re
 import shlex
 import subprocess
 
-from rig import boot, cases, e2e, host, kernel, paths, say
+from rig import cases, e2e, host, kernel, paths, say, several
 from rig.kernel import Kernel
 from rig.lint import COMPLAINT, Checks
 from rig.say import Problem
@@ -152,7 +152,7 @@ def boot_at(which, point):
     parts.images[point, (), xen] = parts.image
     runs = [e2e.Run(case, cpu, point, xen, which.line, counts=True)
             for case, cpu in cases.choose(CASES, "")]
-    with boot.several(e2e.AT_ONCE) as pool:
+    with several.pool(e2e.AT_ONCE) as pool:
         for done in concurrent.futures.as_completed(
                 [pool.submit(e2e.carry_out, run, parts) for run in runs]):
             e2e.report(done.result())
