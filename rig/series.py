@@ -109,12 +109,16 @@ def pristine(which, patches):
     return tree
 
 
+def set_tests(which, setting):
+    """The unit tests, "y" or "n", in the configuration; Kconfig drops what is not there yet."""
+    config = which.objects / ".config"
+    lines = [line for line in config.read_text().splitlines() if TESTS not in line]
+    config.write_text("\n".join([*lines, f"{TESTS}={setting}\n"]))
+
+
 def compile_folders(which, name):
     """W=1 over what the series touches; returns the complaints, without line numbers."""
-    config = which.objects / ".config"
-    # Kconfig drops what is not there yet.
-    lines = [line for line in config.read_text().splitlines() if TESTS not in line]
-    config.write_text("\n".join([*lines, f"{TESTS}=y\n"]))
+    set_tests(which, "y")
     log = paths.LOGS / f"series-{which.line}-{name}.log"
     make = shlex.join(kernel.make_command(which))
     say.run(f"{name}: compiling with W=1",
@@ -143,6 +147,7 @@ def checkpatch(line, patch):
 
 def boot_at(which, point):
     """The cases of a point on the tree as it is; returns (passed, failed)."""
+    set_tests(which, "n")       # they would all run, at every boot
     say.run(f"{point}: kernel", kernel.make_command(which, "bzImage"),
             paths.LOGS / f"series-{which.line}-{point}.log", measure=kernel.objects_built,
             env=kernel.environment())
