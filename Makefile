@@ -21,7 +21,7 @@ help:
 	@echo "make soak             what takes hours: storms, random programs, hostile pages"
 	@echo "                          [PART=names] [SCALE=n: an n-th of it]"
 	@echo "make kunit            the unit tests, against a model of Xen's vPMU"
-	@echo "                          [SUITE=name] [ARGS=parameters] [CONFIG=plain|debug|eager]"
+	@echo "                          [SUITE=name] [ARGS=parameters] [CONFIG=plain|debug|eager|races]"
 	@echo "make mutants          the unit tests against faults, each of which they must find"
 	@echo "                          [MUTANT=text in its line of tests/mutants]"
 	@echo "make e2e              the cases on real Xen [CASE=name] [CPU=amd|intel|...]"

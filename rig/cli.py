@@ -69,7 +69,7 @@ def kunit(line):
         raise Problem(f"CONFIG={config} is none; there are: {', '.join(it.FOLDERS)}.")
     if suite or parameters:
         return total([it.run_suite(line, config or "plain", suite, parameters or it.SHORT)])
-    return total([it.run(line, (config,) if config else tuple(it.FOLDERS))])
+    return total([it.run(line, (config,) if config else it.ALWAYS)])
 
 
 def mutants(line):

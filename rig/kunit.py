@@ -6,7 +6,7 @@ at (memory, locking, sleeping), and with every write reaching hardware at once.
 The checkers' kernel is that of the fragments in tests/kunit/, which are there for
 whoever has nothing but a kernel's tree; the others are the cases' with the tests in
 it: nothing else is compiled for them. The checkers run beside the others: each takes
-one processor.
+one processor. Where it is asked for, a fourth kernel looks for data races.
 """
 
 import os
@@ -20,7 +20,8 @@ from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
 # The configurations, and where they are built: of two that differ in an option of ours, make compiles what asks for it
-FOLDERS = {"plain": "plain", "debug": "debug", "eager": "plain"}
+FOLDERS = {"plain": "plain", "debug": "debug", "eager": "plain", "races": "races"}
+ALWAYS = ("plain", "debug", "eager")
 # Random tests of what has been through the long ones elsewhere
 SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
          "hostile_test.cases=300000", "fault_test.pairs=100")
@@ -28,6 +29,7 @@ SHORT = ("equivalence_test.accesses=300000", "rule_test.steps=250000",
 ARGUMENTS = {"eager": SHORT,
              "debug": ("equivalence_test.accesses=20000", "rule_test.steps=50000",
                        "hostile_test.cases=100000", "fault_test.pairs=20")}
+ARGUMENTS["races"] = ARGUMENTS["debug"]
 TIMEOUT = 800
 KUNIT = ("python3", "tools/testing/kunit/kunit.py")
 
@@ -68,8 +70,8 @@ def _configuration(line, name):
     """The files for kunit.py that make one configuration."""
     if name not in FOLDERS:
         raise Problem(f"CONFIG={name} is none; it can be: {', '.join(FOLDERS)}.")
-    if name == "debug":
-        return [FOLDER / "kunitconfig", FOLDER / "debug.config"]
+    if name in ("debug", "races"):
+        return [FOLDER / "kunitconfig", FOLDER / f"{name}.config"]
     like = kernel.Kernel(line, "lint", name if name == "eager" else "")
     kernel.configure(like, kernel.make_command(like))
     return [like.objects / ".config"]
@@ -159,7 +161,7 @@ def run_suite(line, name, only=None, arguments=(), timeout=TIMEOUT, kernels=1):
     return _all(line, [[(name, only, arguments, timeout, number)] for number in range(kernels)])
 
 
-def run(line, names=tuple(FOLDERS), arguments=()):
+def run(line, names=ALWAYS, arguments=()):
     """The configurations; returns (passed, failed). ``arguments`` are run_suite()'s.
 
     Those that are built in one folder run one after the other.

@@ -130,6 +130,8 @@ PARTS = {
     "mix": Seeds("mix", "random mixes of events, both Xens, four processors", 300, 9, 20),
     "page": Units("xen_pmu_hostile", "random writes to the page, under KASAN", 10**8, 5e-5,
                   "hostile_test.cases"),
+    "races": Units("xen_pmu_hostile", "the same writes, where an access that the compiler may "
+                   "make in pieces is found (KCSAN)", 10**7, 6e-5, "hostile_test.cases", "races"),
     "faults": Units("xen_pmu_fault", "random pairs of refused calls on each machine", 10_000, 0.025,
                     "fault_test.pairs"),
 }
