@@ -19,7 +19,8 @@ from rig import kernel, paths, qemu_build, say, several
 from rig.say import Problem
 
 FOLDER = paths.ROOT / "tests" / "kunit"
-# The configurations, and where they are built: of two that differ in an option of ours, make compiles what asks for it
+# The configurations, and where they are built: of two that differ in an option of ours, make
+# compiles what asks for it
 FOLDERS = {"plain": "plain", "debug": "debug", "eager": "plain", "races": "races"}
 ALWAYS = ("plain", "debug", "eager")
 # Random tests of what has been through the long ones elsewhere

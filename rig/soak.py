@@ -45,9 +45,12 @@ def _add_up(outcomes):
 def _boot(line, runs):
     most = max(run.rounds for run in runs)
     e2e.carry_out_all(line, runs)
-    return [Outcome(f"{run.kind} {run.cpu}" + (f" {run.rounds:,} times" if run.rounds < most else ""),
-                    len(run.verdict.passed), len(run.verdict.failed), run.counts)
-            for run in runs]
+    outcomes = []
+    for run in runs:
+        fewer = f" {run.rounds:,} times" if run.rounds < most else ""
+        outcomes.append(Outcome(f"{run.kind} {run.cpu}{fewer}", len(run.verdict.passed),
+                                len(run.verdict.failed), run.counts))
+    return outcomes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +113,7 @@ class Units:
 
 
 PARTS = {
-    "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.22,
-                     less=10),
+    "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.22, less=10),
     "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.4, less=10),
     "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 200, 4, "ours"),
     "moves": Storm("storm-moves", "vCPUs, processors and CPU pools move, go and come back", 200, 5,
