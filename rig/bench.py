@@ -42,11 +42,12 @@ instructions (rig/kernel/distro*.config): optimised for performance, with its mi
 padding and sites for the function tracer.
 """
 SWITCH = """\
-Two processes wake each other through pipes on one processor, {messages} times each. *One task*:
-one of the two has n hardware events, and a switch is its leaving the processor and coming back.
-*Both tasks*: both have them, as with `perf stat perf bench sched pipe`; perf then exchanges their
-contexts instead of reloading them, and a switch is one from one task to the other. Instructions
-are those above the same workload without events.
+Two processes wake each other through pipes on one processor, {messages} times each, as SCHED_FIFO:
+with the fair scheduler, who runs next depends on the time that passed. *One task*: one of the two
+has n hardware events, and a switch is its leaving the processor and coming back. *Both tasks*:
+both have them, as with `perf stat perf bench sched pipe`; perf then exchanges their contexts
+instead of reloading them, and a switch is one from one task to the other. Instructions are those
+above the same workload without events.
 """
 INTERRUPTED = """\
 `perf record` with a fixed period, one event. *Delivery to flush*: all that the vCPU executes from
