@@ -52,11 +52,12 @@ for event in instructions instructions:D; do
 		near "$event: none is lost" "$(percent "$(told task $event)" $N)" 100.7 0.7
 	fi
 done
-numbers=$(shorts | grep -vc '^<not')
+# The first that is told of here may have ended there, before the domain was saved.
+numbers=$(shorts | sed 1d | grep -vc '^<not')
 none=$(shorts | grep -c 'not supported')
 if [ -n "$why" ]; then
 	check "no event can be opened there" [ "$none" -ge 2 ]
-	check "and none has a number" none "$numbers"
+	check "and none that began here has a number" none "$numbers"
 	check "the log says why, once" [ "$(grep -v '^#' $log | grep -c "$why")" = 1 ]
 else
 	check "every event can be opened there" none "$none"
