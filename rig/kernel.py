@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from rig import apt, paths, say
@@ -72,10 +73,13 @@ def make_objects(folder):
     """A folder for objects inside a tree, and the link to it in build/."""
     folder.mkdir(exist_ok=True)
     link = paths.BUILD / folder.name.removeprefix(OBJECTS)
+    target = folder.relative_to(paths.BUILD)
+    if link.is_symlink() and link.readlink() != target:
+        link.unlink()
     if not link.is_symlink():
         if link.exists():
             shutil.rmtree(link)
-        link.symlink_to(folder.relative_to(paths.BUILD))
+        link.symlink_to(target)
 
 
 def lines():
@@ -213,13 +217,24 @@ def _overlay(base, tree, changed):
         paths.replace(tree / name, text.encode())
 
 
-# A variant is ours with some files of the tree changed: {path: old text -> new text}.
-VARIANTS = {
-    # All of arch/x86/xen with a canary in every function. The files that run
-    # before the canary's segment is set up keep their own -fno-stack-protector.
-    "ssp": {"arch/x86/xen/Makefile":
-            lambda text: text + "\nsubdir-ccflags-y += -fstack-protector-all\n"},
-}
+# A variant is ours with a patch: rig/kernel/NAME.patch, the same for all lines.
+VARIANTS = {path.stem: path for path in CONFIGS.glob("*.patch")}
+
+
+def _patched(base, patch):
+    """The files of ``base`` that a patch names, as it leaves them: {path: text}."""
+    names = re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.M)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            copy = Path(scratch) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(base / name, copy)
+        done = subprocess.run(["patch", "-p1", "--batch", "-i", patch], cwd=scratch,
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Problem(f"{patch.relative_to(paths.ROOT)} does not fit {base.name}: "
+                          f"{done.stdout.strip()}")
+        return {name: (Path(scratch) / name).read_text() for name in names}
 
 
 def configure(kernel, make):
@@ -230,7 +245,8 @@ def configure(kernel, make):
                  if path.exists()]
     mark = paths.digest(*fragments, kernel.source / "Makefile",
                         *sorted(paths.ROOT.glob("Kconfig")),
-                        *sorted((PATCHES / kernel.line).glob("*.patch")))
+                        *sorted((PATCHES / kernel.line).glob("*.patch")),
+                        *(path for path in [VARIANTS.get(kernel.kind)] if path))
     stamp = kernel.objects / ".rig-config"
     config = kernel.objects / ".config"
     if stamp.exists() and config.exists() and stamp.read_text() == mark:
@@ -296,9 +312,7 @@ def prepare_tree(kernel):
     apply(ours.source)
     stamp.write_text(hunks)
     if kernel.kind in VARIANTS:
-        _overlay(ours.source, kernel.source, {
-            name: edit((ours.source / name).read_text())
-            for name, edit in VARIANTS[kernel.kind].items()})
+        _overlay(ours.source, kernel.source, _patched(ours.source, VARIANTS[kernel.kind]))
 
 
 def prepare(kernel):

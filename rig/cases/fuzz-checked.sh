@@ -5,6 +5,6 @@
 # kernels: ours
 # run: soak
 # smp: 2
-# linux: nmi_watchdog=1 page_poison=1 rig_seed=SEEDS
+# linux: nmi_watchdog=1 rig_seed=SEEDS
 # timeout: 900
 . "${0%/*}/fuzz.sh"

@@ -18,7 +18,7 @@ round() {
 	2) new=off ;;
 	3) new=self ;;
 	esac
-	echo $new >$mode && [ "$(cat $mode)" = $new ]
+	echo $new >$mode && read -r now <$mode && [ "$now" = $new ]
 }
 
 ready
