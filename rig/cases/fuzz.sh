@@ -11,9 +11,14 @@
 ROUNDS=150
 . "${0%/*}/storm.sh"
 brake=25	# percent of the time, as it is outside of the rig
-# What checks has instructions of its own, in every tick and system call. And perf's brake
-# is for each event: four of them at 25 and the tick, which checks, would be all of the time.
-[ "${0##*/}" = fuzz.sh ] || OWN=$((OWN + 12)) brake=5
+if [ "${0##*/}" != fuzz.sh ]; then
+	# What checks has instructions of its own, in every tick and system call.
+	OWN=$((OWN + 16))
+	# The brake is for each event: four of them at 25, and the tick, would be all of the time.
+	brake=5
+	# KASAN keeps what was freed, up to a 32nd of the memory.
+	SPARE=$((SPARE + 6000))
+fi
 
 ready
 # Without a brake an overflow behind every instruction would leave no time for anything else.
