@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import re
 import shlex
+import shutil
 import subprocess
 
 from rig import cases, e2e, host, kernel, paths, say, several
@@ -175,6 +176,9 @@ def check(line):
     with kernel.reserved(which):
         tree = pristine(which, patches)
         kernel.configure(which, kernel.make_command(which))
+        # What is up to date is not compiled, and says nothing.
+        for name in FOLDERS:
+            shutil.rmtree(which.objects / name, ignore_errors=True)
         before = compile_folders(which, "pristine")
         for patch in patches:
             git(tree, "am", "-q", patch)
