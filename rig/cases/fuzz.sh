@@ -10,6 +10,8 @@
 # A seed may say more: SEED:LAST:FIRST:LEFT-OUT:..., as `rig/run shrink` does.
 ROUNDS=150
 . "${0%/*}/storm.sh"
+max_rate=/proc/sys/kernel/perf_event_max_sample_rate
+percent=/proc/sys/kernel/perf_cpu_time_max_percent
 brake=25	# percent of the time, as it is outside of the rig
 if [ "${0##*/}" != fuzz.sh ]; then
 	# What checks has instructions of its own, in every tick and system call.
@@ -22,8 +24,8 @@ fi
 
 ready
 # Without a brake an overflow behind every instruction would leave no time for anything else.
-rate=$(cat /proc/sys/kernel/perf_event_max_sample_rate)
-echo $brake >/proc/sys/kernel/perf_cpu_time_max_percent
+rate=$(cat $max_rate)
+echo $brake >$percent
 for seed in $(echo "${RIG_SEED:-1}" | tr + ' '); do
 	set -- $(echo "$seed" | tr : ' ')
 	[ $# -gt 1 ] || set -- "$1" "$ROUNDS"
@@ -35,7 +37,8 @@ for seed in $(echo "${RIG_SEED:-1}" | tr + ' '); do
 	fi
 	sed -n 's/^fuzz/# fuzz/p' fuzz.out
 done
-# In this order: with the brake off Linux refuses a rate.
-echo "$rate" >/proc/sys/kernel/perf_event_max_sample_rate
-echo 0 >/proc/sys/kernel/perf_cpu_time_max_percent
+# With the brake off Linux refuses a rate; and with it on may lower it again.
+until echo "$rate" >$max_rate && echo 0 >$percent && [ "$(cat $max_rate)" = "$rate" ]; do
+	echo $brake >$percent
+done
 calm

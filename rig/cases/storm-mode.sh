@@ -7,8 +7,9 @@
 # xen: dom0_vcpus_pin
 # linux: nmi_watchdog=1
 # timeout: 400
-ROUNDS=60
+ROUNDS=200
 . "${0%/*}/storm.sh"
+PERIOD=250000
 mode=/sys/hypervisor/pmu/pmu_mode
 
 round() {

@@ -5,6 +5,7 @@
 . "${0%/*}/lib.sh"
 ROUNDS=${RIG_ROUNDS:-$ROUNDS}
 N=400000000
+PERIOD=5000000	# cycles, of the samples during the rounds
 SPARE=400	# pages: slabs and tables that the kernel keeps, once
 
 # bound: the interrupt lines of PMUs, as often as they are bound
@@ -50,7 +51,7 @@ ready() {
 # each that comes and goes, and the lockup detector has its event. They sleep most of the
 # time, which takes none on the rig: what the rounds do is what takes it.
 storm() {
-	$perf record -q -a -e cycles -c 5000000 -o storm.data -- \
+	$perf record -q -a -e cycles -c $PERIOD -o storm.data -- \
 		sh -c 'touch storm.on; exec sleep 1000000' >rig.record 2>&1 &
 	recorder=$!
 	for second in $(seq 30); do
@@ -77,7 +78,7 @@ storm() {
 	sed 's/^/# /' rig.record
 	summarise -i storm.data
 	figure samples "$(samples)"
-	# They come every 5 million cycles, and a round may be as short.
+	# A round may be as short as their period.
 	check "perf record survives them, with a sample in every second round" \
 		[ $((2 * $(samples))) -ge $ROUNDS ]
 }
