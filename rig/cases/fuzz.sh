@@ -16,7 +16,8 @@ brake=25	# percent of the time, as it is outside of the rig
 if [ "${0##*/}" != fuzz.sh ]; then
 	# What checks has instructions of its own, in every tick and system call.
 	OWN=$((OWN + 16))
-	# The brake is for each event: four of them at 25, and the tick, would be all of the time.
+	# An interrupt's way is more than four times as long as its handler here, and so no part
+	# of what is braked (WAY in interrupt.c): at 25 they would be all of the time.
 	brake=5
 	# KASAN keeps what was freed, up to a 32nd of the memory.
 	SPARE=$((SPARE + 6000))
