@@ -114,7 +114,7 @@ class Units:
 
 PARTS = {
     "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.22, less=10),
-    "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.4, less=10),
+    "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.025, less=10),
     "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 200, 4, "ours"),
     "moves": Storm("storm-moves", "vCPUs, processors and CPU pools move, go and come back", 200, 5,
                    "ours"),
@@ -128,7 +128,7 @@ PARTS = {
     "module": Storm("module", "the module comes and goes, stock kernel", 100, 6, "stock"),
     "fuzz": Seeds("fuzz", "random programs on perf_event_open(), Xen 4.17 and 4.20", 500, 6, 10),
     "checked": Seeds("fuzz-checked", "the same on a kernel that checks locks, sleeping and memory",
-                     100, 8, 10),
+                     100, 14, 10),
     "mix": Seeds("mix", "random mixes of events, both Xens, four processors", 300, 9, 20),
     "page": Units("xen_pmu_hostile", "random writes to the page, under KASAN", 10**8, 5e-5,
                   "hostile_test.cases"),
