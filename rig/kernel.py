@@ -246,7 +246,7 @@ def configure(kernel, make):
     mark = paths.digest(*fragments, kernel.source / "Makefile",
                         *sorted(paths.ROOT.glob("Kconfig")),
                         *sorted((PATCHES / kernel.line).glob("*.patch")),
-                        *(path for path in [VARIANTS.get(kernel.kind)] if path))
+                        *CONFIGS.glob(f"{kernel.kind}.patch"))
     stamp = kernel.objects / ".rig-config"
     config = kernel.objects / ".config"
     if stamp.exists() and config.exists() and stamp.read_text() == mark:
