@@ -18,7 +18,7 @@ from rig import boot, cases, host, kernel, paths, processors, say, several, stoc
 from rig.say import Problem
 
 AT_ONCE = 2
-ROUND = 10          # seconds that one may take
+ROUND = 30          # seconds that one may take, beside other work
 SEEDS = "SEEDS"     # in what a case adds to Linux's command line: those of seeds()
 FIXED_SEED = 1
 CARRIED = 256       # MiB of what a case may carry from one machine to the next
