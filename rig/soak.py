@@ -115,13 +115,13 @@ class Units:
 PARTS = {
     "hotplug": Storm("storm-hotplug", "a CPU goes and comes back", 10_000, 0.22, less=10),
     "mode": Storm("storm-mode", "Xen's mode goes round", 10_000, 0.025, less=10),
-    "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 200, 4, "ours"),
-    "moves": Storm("storm-moves", "vCPUs, processors and CPU pools move, go and come back", 200, 5,
+    "nmi": Storm("storm-nmi", "NMIs at any point, six a round", 200, 2, "ours"),
+    "moves": Storm("storm-moves", "vCPUs, processors and CPU pools move, go and come back", 200, 3,
                    "ours"),
     "domains": Storm("storm-domains", "a domain comes and goes beside a profile in mode all", 100, 12,
                      "ours"),
-    "suspend": Storm("suspend", "a domain is saved and restored, with perf in it", 100, 8),
-    "ram": Storm("ram", "dom0 is suspended to RAM and wakes up, stock kernel", 100, 5, "stock"),
+    "suspend": Storm("suspend", "a domain is saved and restored, with perf in it", 100, 20),
+    "ram": Storm("ram", "dom0 is suspended to RAM and wakes up, stock kernel", 100, 16, "stock"),
     "elsewhere": Storm("elsewhere-others", "a domain is restored on another machine: another "
                        "model, vendor or Xen, or one without a vPMU", 1, 600),
     "groups": Storm("groups", "a group begins and ends as one", 100, 8),
