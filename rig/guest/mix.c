@@ -77,6 +77,7 @@ struct event {
 	struct event *leader;
 	struct reading first, base, last;
 	uint64_t work;		/* instructions of loops while it was enabled */
+	uint64_t untold;	/* ns, at most, of its children's time */
 	int file;
 	int cpu;		/* -1: the task's, wherever it is */
 	int task;
@@ -322,24 +323,31 @@ static int maybe_switch(void)
 struct interval {
 	uint64_t start;		/* ns */
 	uint64_t mine, forked;	/* instructions of loops */
+	uint64_t lives;		/* ns from a fork to the child's end */
 	int switches;		/* times that all events were taken out and put in */
 	uint64_t overflows;	/* at most, of all events */
 };
 
 /*
- * What children have executed of what an event counts for certain. Linux 7.x forgets
- * how long a child's event has waited for a counter when the child ends, and shows
- * the parent's as if there had been no child.
+ * Linux 7.x forgets how long a child's event has waited for a counter when the child
+ * ends, and shows the parent's as if there had been no child. Of a group that did not
+ * fit it remembers the members that it tried before it gave the group up, until then.
  */
-static uint64_t of_children(const struct event *e, const struct interval *in)
+static int forgets_children(void)
 {
 	static struct utsname kernel;
 
-	if (!e->attr.inherit)
-		return e->task ? 0 : in->forked;
 	if (!*kernel.release)
 		uname(&kernel);
-	return atoi(kernel.release) >= 7 ? 0 : in->forked;
+	return atoi(kernel.release) >= 7;
+}
+
+/* What children have executed of what an event counts for certain. */
+static uint64_t of_children(const struct event *e, const struct interval *in)
+{
+	if (!e->attr.inherit)
+		return e->task ? 0 : in->forked;
+	return forgets_children() ? 0 : in->forked;
 }
 
 /*
@@ -396,6 +404,8 @@ static void hold(struct event *e, const struct interval *in)
 	uint64_t wall, clocks;
 	int here = e->cpu < 0 || e->cpu == home;
 
+	if (e->attr.inherit && forgets_children())
+		e->untold += in->lives;
 	if (!take(e, &e->last))
 		return;
 	d.count = e->last.count - e->base.count;
@@ -503,6 +513,7 @@ static void interval(void)
 	switches = task_switches();
 	in.switches = 1 + maybe_switch();
 	if (one_in(4)) {
+		uint64_t born = now();
 		pid_t child;
 
 		in.forked = in.mine / 20 * 10;
@@ -513,6 +524,7 @@ static void interval(void)
 		}
 		waitpid(child, NULL, 0);
 		in.switches += 2;
+		in.lives = now() - born + CLOCKS;
 	}
 	if (one_in(3))
 		usleep(500 + below(4000));
@@ -566,6 +578,7 @@ static void hold_round(void)
 	for (unsigned int i = 0; i < number; i++) {
 		struct event *e = &events[i], *leader = e->leader;
 		double apart, slack;
+		int64_t longer;
 		int together;
 
 		if (leader == e) {
@@ -575,7 +588,8 @@ static void hold_round(void)
 		}
 		if (!take(e, &e->last))
 			continue;
-		together = e->last.enabled == leader->last.enabled &&
+		longer = e->last.enabled - leader->last.enabled;
+		together = (uint64_t)llabs(longer) <= e->untold &&
 			   e->last.running == leader->last.running;
 		judge(GROUP, together, e,
 		      "running %llu of %llu ns, its leader %llu of %llu",
