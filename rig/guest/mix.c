@@ -88,7 +88,7 @@ struct event {
 	int changed;		/* has been enabled or disabled in this interval */
 	int steady;		/* never in this round, and never left its CPU */
 	int out;		/* pinned, and had no place */
-	int mute;		/* would not tell */
+	int mute;		/* if it had none, read() would not tell */
 };
 
 enum rule { TIME, COUNT, SCALED, GROUP, STOPPED, PINNED, RULES };
