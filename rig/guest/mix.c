@@ -50,7 +50,7 @@
 #define SHOWN 4		/* of each rule */
 #define HANDLING 6	/* thousands of instructions from an overflow to the flush */
 #define TICK 10000000ULL	/* ns after which perf lets events take turns */
-#define APART 500	/* instructions between a group's first start or stop and its last */
+#define APART 500	/* instructions from a group's first start or stop to its last, on average */
 
 /* How often an event happens, in thousandths of the instructions */
 struct kind {
@@ -79,8 +79,6 @@ struct event {
 	struct event *leader;
 	struct reading first, base, last;
 	uint64_t work;		/* instructions of loops while it was enabled */
-	uint64_t untold;	/* ns, at most, of its children's time */
-	uint64_t starts;	/* of its counter, at most, and as many stops */
 	int file;
 	int cpu;		/* -1: the task's, wherever it is */
 	int task;
@@ -88,7 +86,6 @@ struct event {
 	int changed;		/* has been enabled or disabled in this interval */
 	int steady;		/* never in this round, and never left its CPU */
 	int out;		/* pinned, and had no place */
-	int mute;		/* if it had none, read() would not tell */
 };
 
 enum rule { TIME, COUNT, SCALED, GROUP, STOPPED, PINNED, RULES };
@@ -100,6 +97,8 @@ static const char * const rules[RULES] = {
 static struct event events[MOST];
 static unsigned int number;
 static unsigned long held[RULES], broken[RULES], shown[RULES], opened, refused, out, known;
+static uint64_t round_lives;	/* ns that children were there */
+static uint64_t round_switches;	/* times that all events were taken out and put in */
 static int cpus, home, round_number;
 static long label;
 
@@ -261,7 +260,6 @@ static void add(struct event *leader)
 	}
 	if (one_in(5))
 		e->attr.sample_period = 500000 + below(3000000);
-	e->starts = MOST;	/* those opened later take it out, too */
 	e->file = syscall(SYS_perf_event_open, &e->attr, e->task ? 0 : -1, e->cpu,
 			  leader ? leader->file : -1, 0);
 	if (e->file < 0) {
@@ -328,7 +326,6 @@ static int maybe_switch(void)
 struct interval {
 	uint64_t start;		/* ns */
 	uint64_t mine, forked;	/* instructions of loops */
-	uint64_t lives;		/* ns from a fork to the child's end */
 	int switches;		/* times that all events were taken out and put in */
 	uint64_t overflows;	/* at most, of all events */
 };
@@ -356,6 +353,17 @@ static uint64_t of_children(const struct event *e, const struct interval *in)
 }
 
 /*
+ * A parent and its child may swap their events when one makes way for the other
+ * (perf_event_context_sched_out()), and those with the files end with the child. A
+ * pinned one for which there was no place shows from then on as one that is not
+ * enabled, and read() does not tell.
+ */
+static int is_mute(const struct event *e)
+{
+	return round_lives && e->attr.inherit && e->leader->attr.pinned;
+}
+
+/*
  * What a count may be, from the time that it claims. Whenever events are put in or
  * taken out, some time passes between an event's clock and its counter: that of
  * the accesses, each a trap, for all of them.
@@ -368,7 +376,7 @@ static void hold_count(struct event *e, const struct reading *d, const struct in
 	double xens = xen_counts(e) ? 0 : 100e3 + (in->forked ? 400e3 : 0);
 	double least = 0, most = ran * e->kind->most * 1.02 + slack * e->kind->most / 1000;
 	uint64_t work = in->mine + of_children(e, in);
-	int whole = e->enabled && !e->changed && !e->mute && d->running == d->enabled;
+	int whole = e->enabled && !e->changed && !is_mute(e) && d->running == d->enabled;
 	int here = e->cpu < 0 || e->cpu == home;
 
 	if (!guest_counts(e) && !xen_counts(e)) {
@@ -409,9 +417,6 @@ static void hold(struct event *e, const struct interval *in)
 	uint64_t wall, clocks;
 	int here = e->cpu < 0 || e->cpu == home;
 
-	if (e->attr.inherit && forgets_children())
-		e->untold += in->lives;
-	e->starts += in->switches;
 	if (!take(e, &e->last))
 		return;
 	d.count = e->last.count - e->base.count;
@@ -429,7 +434,7 @@ static void hold(struct event *e, const struct interval *in)
 		      (unsigned long long)d.enabled);
 		return;
 	}
-	if (e->enabled && !e->changed && !e->mute && here)
+	if (e->enabled && !e->changed && !is_mute(e) && here)
 		judge(TIME, d.enabled >= in->mine * NS * 99 / 100, e,
 		      "enabled for %llu ns of %llu", (unsigned long long)d.enabled,
 		      (unsigned long long)in->mine * NS);
@@ -498,24 +503,6 @@ static struct event *witness(void)
 	return NULL;
 }
 
-/*
- * A parent and its child may swap their events when one makes way for the other
- * (perf_event_context_sched_out()), and those with the files end with the child. A
- * pinned one for which there was no place shows from then on as one that is not
- * enabled, and read() does not tell.
- */
-static void child_was_there(void)
-{
-	for (unsigned int i = 0; i < number; i++) {
-		struct event *e = &events[i];
-
-		if (e->attr.inherit && e->leader->attr.pinned) {
-			e->mute = 1;
-			e->steady = 0;
-		}
-	}
-}
-
 static void interval(void)
 {
 	struct interval in = { .mine = (200000 + below(1000000)) / 10 * 100 };
@@ -548,8 +535,7 @@ static void interval(void)
 		}
 		waitpid(child, NULL, 0);
 		in.switches += 2;
-		in.lives = now() - born + CLOCKS;
-		child_was_there();
+		round_lives += now() - born + CLOCKS;
 	}
 	if (one_in(3))
 		usleep(500 + below(4000));
@@ -573,6 +559,7 @@ static void interval(void)
 	in.mine = in.mine / parts / 10 * 10 * parts;
 	in.overflows = overflows();
 	in.switches += task_switches() - switches;
+	round_switches += in.switches;
 
 	for (unsigned int i = 0; i < number; i++)
 		hold(&events[i], &in);
@@ -585,11 +572,19 @@ static void interval(void)
  */
 static double group_apart(const struct event *e)
 {
+	/* Those that were opened later took it out, too. */
+	uint64_t starts = MOST + round_switches + e->last.enabled / TICK;
 	unsigned int version = 0, b, c, d;
 
 	if (__get_cpuid(0xa, &version, &b, &c, &d) && (version & 0xff) >= 2)
 		return 0;
-	return (double)APART * e->kind->most / 1000 * (e->starts + e->last.enabled / TICK);
+	return (double)APART * e->kind->most / 1000 * starts;
+}
+
+/* How much longer one of a group may be enabled than another, in ns. */
+static int64_t untold(const struct event *e)
+{
+	return e->attr.inherit && forgets_children() ? round_lives : 0;
 }
 
 /* Over a round: what steady events had a part of is all of it, scaled. */
@@ -600,7 +595,7 @@ static void hold_round(void)
 		double scaled, most, least;
 		struct reading d;
 
-		if (e->leader->out || !e->steady || !e->task || e->cpu >= 0 || !guest_counts(e))
+		if (e->leader->out || !e->steady || is_mute(e) || !e->task || e->cpu >= 0 || !guest_counts(e))
 			continue;
 		d.count = e->last.count - e->first.count;
 		d.enabled = e->last.enabled - e->first.enabled;
@@ -628,7 +623,7 @@ static void hold_round(void)
 		if (!take(e, &e->last))
 			continue;
 		longer = e->last.enabled - leader->last.enabled;
-		together = (uint64_t)llabs(longer) <= e->untold &&
+		together = llabs(longer) <= untold(e) &&
 			   e->last.running == leader->last.running;
 		judge(GROUP, together, e,
 		      "running %llu of %llu ns, its leader %llu of %llu",
@@ -667,6 +662,8 @@ int main(int argc, char **argv)
 	for (round_number = 0; round_number < rounds; round_number++) {
 		int intervals = 2 + below(4);
 
+		round_lives = 0;
+		round_switches = 0;
 		open_some();
 		while (intervals--)
 			interval();
