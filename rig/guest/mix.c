@@ -50,7 +50,7 @@
 #define SHOWN 4		/* of each rule */
 #define HANDLING 6	/* thousands of instructions from an overflow to the flush */
 #define TICK 10000000ULL	/* ns after which perf lets events take turns */
-#define APART 500	/* instructions from a group's first start or stop to its last, on average */
+#define APART 500	/* instructions from a group's first start or stop to its last */
 
 /* How often an event happens, in thousandths of the instructions */
 struct kind {
@@ -595,7 +595,8 @@ static void hold_round(void)
 		double scaled, most, least;
 		struct reading d;
 
-		if (e->leader->out || !e->steady || is_mute(e) || !e->task || e->cpu >= 0 || !guest_counts(e))
+		if (e->leader->out || !e->steady || is_mute(e) || !e->task || e->cpu >= 0 ||
+		    !guest_counts(e))
 			continue;
 		d.count = e->last.count - e->first.count;
 		d.enabled = e->last.enabled - e->first.enabled;
