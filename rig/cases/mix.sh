@@ -5,6 +5,7 @@
 # smp: 2
 # linux: rig_seed=SEEDS
 # xen: dom0_vcpus_pin
+# timeout: 600
 . "${0%/*}/lib.sh"
 ROUNDS=25
 
