@@ -130,6 +130,13 @@ summarise() {
 		awk '/^ *[0-9.]+%/ { sub("%", "", $1); print $1, $2, $NF }' >rig.symbols
 }
 
+# summarise_program COMM: the same, of one program. perf report adds a sample to the entry
+# whose keys it has, and --comm takes an entry for what its first sample was: without comm
+# among the keys it may hold another program's, too.
+summarise_program() {
+	summarise -F overhead,sample,comm,sym --comm "$1"
+}
+
 # samples: how many there are
 samples() {
 	awk '{ sum += $2 } END { print sum + 0 }' rig.symbols

@@ -114,7 +114,7 @@ detector=/proc/sys/kernel/nmi_watchdog
 echo 1 >$detector
 check "watched: the lockup detector is on" grep -q 1 $detector
 across watched $ROUNDS $perf record -q -a -e instructions -c 1000000 -o perf.data --
-summarise --comm loop
+summarise_program loop
 close_to "watched: as many of the program as were executed" "$(samples)" \
 	$((executed / 1000000)) 10
 counts_right "with the lockup detector"

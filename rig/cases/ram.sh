@@ -62,7 +62,7 @@ close_to "sampling: as many as were executed" "$(samples)" $((N / PERIOD)) 2
 check "sampling: where the program is" [ "$(hottest)" = hot ]
 
 across "a CPU" $perf record -q -C 0 -e instructions -c $PERIOD -o perf.data -- loop $N
-summarise --comm loop
+summarise_program loop
 close_to "a CPU: its program has as many samples as were executed" "$(samples)" $((N / PERIOD)) 2
 counts_right afterwards
 figure rounds $ROUNDS
